@@ -1,0 +1,26 @@
+"""Names that import their module on first use, so that `import engine` stays free of torch."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+__all__ = ["attach"]
+
+
+def attach(
+    package: str, names: dict[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Return `__getattr__`, `__dir__` and `__all__` for a package whose names live in submodules.
+
+    names: public name -> submodule, relative to the package ("DDIMScheduler" -> "ddim").
+    """
+
+    def getattr_(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(f"{package}.{names[name]}"), name)
+
+    def dir_() -> list[str]:
+        return sorted(names)
+
+    return getattr_, dir_, sorted(names)

@@ -1,0 +1,132 @@
+"""Components kept in memory between runs, the least recently used given up first."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from engine.checkpoints.components import Spec, load_component
+from engine.pipelines.pipeline import DiffusionPipeline, assemble
+
+__all__ = ["ComponentCache"]
+
+
+@dataclass(frozen=True)
+class Key:
+    """What makes a component the same one: place, files as they are now, device and dtype."""
+
+    folder: Path
+    name: str
+    stamp: tuple[tuple[str, int, int], ...]
+    device: torch.device
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class Entry:
+    component: Any
+    bytes: int
+
+
+class ComponentCache:
+    """Builds pipelines of components that are loaded once and shared.
+
+    budget: bytes of weights to keep. The components of the newest pipeline always stay.
+    Not for use by several threads at once, but for `figures`.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.loads = 0
+        self._entries: OrderedDict[Key, Entry] = OrderedDict()
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all weights kept."""
+        return sum(entry.bytes for entry in list(self._entries.values()))
+
+    def pipeline(
+        self,
+        folder: Path,
+        task: str,
+        device: torch.device | str,
+        dtype: torch.dtype,
+        on_load: Callable[[str], None] = lambda name: None,
+    ) -> DiffusionPipeline:
+        """Return a new pipeline over the folder's components, loading only those not kept.
+
+        on_load is called with the name of each component before it is loaded.
+        Raises `CheckpointError`, and `RequestError` for a task that the checkpoint cannot do; what
+        was loaded before the error stays.
+        """
+        used = set()
+
+        def load(name: str, spec: Spec) -> Any:
+            key = Key(folder.resolve(), name, _stamp(folder / name), torch.device(device), dtype)
+            used.add(key)
+            if key not in self._entries:
+                on_load(name)
+                self._entries[key] = self._load(key, spec)
+            self._entries.move_to_end(key)
+            return self._entries[key].component
+
+        pipeline = assemble(folder, load, {}, task)
+        self._evict(used)
+        return pipeline
+
+    def figures(self) -> dict[str, Any]:
+        """Describe what is kept, fit for JSON; `id` tells whether an object is still the same."""
+        components = [
+            {
+                "model": key.folder.name,
+                "name": key.name,
+                "bytes": entry.bytes,
+                "id": id(entry.component),
+                "device": str(key.device),
+                "dtype": str(key.dtype).removeprefix("torch."),
+            }
+            for key, entry in list(self._entries.items())
+        ]
+        return {
+            "components": components,
+            "bytes": self.bytes,
+            "budget": self.budget,
+            "loads": self.loads,
+        }
+
+    def clear(self) -> None:
+        """Give up everything."""
+        self._entries.clear()
+
+    def _load(self, key: Key, spec: Spec) -> Entry:
+        component = load_component(key.folder, key.name, spec, key.dtype)
+        if isinstance(component, nn.Module):
+            component.to(key.device)
+        self.loads += 1
+        return Entry(component, _bytes(component))
+
+    def _evict(self, keep: set[Key]) -> None:
+        current = {(key.folder, key.name): key.stamp for key in keep}
+        for key in list(self._entries):
+            # Files that changed on disk make the old component useless at once.
+            stale = current.get((key.folder, key.name), key.stamp) != key.stamp
+            if key not in keep and (stale or self.bytes > self.budget):
+                del self._entries[key]
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Names, sizes and times of the files of a component."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    stats = [(file.name, file.stat()) for file in files]
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+
+
+def _bytes(component: Any) -> int:
+    if not isinstance(component, nn.Module):
+        return 0
+    tensors = [*component.parameters(), *component.buffers()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -1,0 +1,1 @@
+"""Where weights come from: folders in the diffusers layout, safetensors only."""

@@ -1,0 +1,94 @@
+"""Which models are at hand: the folders of the models folder, read without loading anything."""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.config import read_json
+from engine.errors import CheckpointError, EngineError
+from engine.pipelines.tasks import tasks_of
+
+__all__ = ["ModelInfo", "find_model", "list_models"]
+
+INDEX_NAME = "model_index.json"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A checkpoint in the models folder.
+
+    pipeline: class named in its index. tasks: what can be done with it, empty if nothing.
+    width, height: its own picture size in pixels. scheduler: class of its own scheduler.
+    bytes: of all its files.
+    """
+
+    name: str
+    path: Path
+    pipeline: str
+    tasks: tuple[str, ...]
+    width: int
+    height: int
+    scheduler: str
+    bytes: int
+
+
+def list_models(folder: Path) -> list[ModelInfo]:
+    """List the checkpoints in a folder by name; those that cannot be read are left out."""
+    models = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if (path / INDEX_NAME).is_file():
+            try:
+                models.append(_describe(path))
+            except CheckpointError:
+                continue
+    return models
+
+
+def find_model(folder: Path, name: str) -> ModelInfo:
+    """Find a checkpoint by its name, never by a path; an `EngineError` lists those there are."""
+    path = folder / name
+    if not name or Path(name).name != name or name in (".", "..") or "\\" in name:
+        raise EngineError(f"model is {name!r}: a name in the models folder is needed, not a path.")
+    if (path / INDEX_NAME).is_file():
+        return _describe(path)
+    names = [model.name for model in list_models(folder)]
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise EngineError(
+        f"model {name!r} is not in the models folder; there are: "
+        f"{', '.join(names) or 'none'}.{hint}"
+    )
+
+
+def _describe(path: Path) -> ModelInfo:
+    index = read_json(path / INDEX_NAME)
+    pipeline = str(index.get("_class_name"))
+    side = _sample_size(path) * _downscale(path)
+    scheduler = index.get("scheduler")
+    return ModelInfo(
+        name=path.name,
+        path=path,
+        pipeline=pipeline,
+        tasks=tasks_of(pipeline),
+        width=side,
+        height=side,
+        scheduler=str(scheduler[1]) if isinstance(scheduler, list) else "",
+        bytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
+    )
+
+
+def _sample_size(path: Path) -> int:
+    return _whole(read_json(path / "unet" / "config.json").get("sample_size"), 64)
+
+
+def _downscale(path: Path) -> int:
+    config = path / "vae" / "config.json"
+    if not config.is_file():
+        return 1
+    stages = read_json(config).get("block_out_channels")
+    return 2 ** (len(stages) - 1) if isinstance(stages, list) else 8
+
+
+def _whole(value: Any, default: int) -> int:
+    return value if isinstance(value, int) and 0 < value <= 4096 else default

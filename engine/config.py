@@ -1,0 +1,162 @@
+"""The configuration of a component: frozen, JSON in and out, given keys apart from defaults."""
+
+import functools
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Self, TypeVar
+
+from engine.errors import CheckpointError
+
+__all__ = ["FORMAT_VERSION", "Config", "Configured", "configured", "read_json"]
+
+F = TypeVar("F", bound=Callable[..., None])
+
+FORMAT_VERSION = "0.42.1"
+"""The version of the diffusers file layout that saved folders declare."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; a `CheckpointError` names the file and what is wrong with it."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing: check that the folder is complete.") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} is not readable JSON ({error}): fetch it again.") from None
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} holds a {type(value).__name__}, not a JSON object.")
+    return value
+
+
+def _freeze(value: Any) -> Any:
+    """Lists become tuples and dictionaries read-only views, all the way down."""
+    if isinstance(value, list | tuple):
+        return tuple(_freeze(item) for item in value)
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: _freeze(item) for key, item in value.items()})
+    return value
+
+
+def _thaw(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_thaw(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _thaw(item) for key, item in value.items()}
+    return value
+
+
+class Config(Mapping[str, Any]):
+    """Read-only settings, by item and by attribute: `config["order"]`, `config.order`.
+
+    values: all settings, defaults included. Lists are kept as tuples.
+    given:  names of the settings that were given rather than defaulted.
+    """
+
+    __slots__ = ("_values", "given")
+    _values: dict[str, Any]
+    given: frozenset[str]
+
+    def __init__(self, values: Mapping[str, Any], given: frozenset[str] | None = None) -> None:
+        frozen = {key: _freeze(value) for key, value in values.items()}
+        object.__setattr__(self, "_values", frozen)
+        object.__setattr__(self, "given", frozenset(values) if given is None else given)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self._values:
+            raise AttributeError(f"no setting {name!r}; there are: {', '.join(self._values)}")
+        return self._values[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise TypeError(f"a configuration is frozen: make a new one to change {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise TypeError(f"a configuration is frozen: {name!r} cannot be removed")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Config, (self.to_dict(), self.given)
+
+    def __repr__(self) -> str:
+        return f"Config({self.to_json()})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a copy in plain lists and dictionaries."""
+        return {key: _thaw(value) for key, value in self._values.items()}
+
+    def to_json(self) -> str:
+        """Return the settings as indented JSON, keys sorted."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a JSON file; raises `CheckpointError`."""
+        return cls(read_json(path))
+
+    def save(self, path: Path) -> None:
+        """Write the settings as a JSON file."""
+        path.write_text(self.to_json() + "\n", encoding="utf-8")
+
+
+def configured(init: F) -> F:
+    """Record the arguments of `__init__` as the object's `config`, before the body runs."""
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> None:
+        extra = kwargs.pop("_unknown", {})
+        bound = signature.bind(self, *args, **kwargs)
+        given = frozenset(bound.arguments) - {next(iter(bound.arguments))} | frozenset(extra)
+        bound.apply_defaults()
+        values = dict(list(bound.arguments.items())[1:])
+        object.__setattr__(self, "_config", Config(values | extra, given))
+        init(self, *args, **kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
+class Configured:
+    """A component that is built from a configuration and can write it down again.
+
+    A subclass decorates `__init__` with `configured`. Keys of a JSON file that the class does not
+    know stay in `config`, so that a round trip loses nothing.
+    """
+
+    config_name: ClassVar[str]
+    _config: Config
+
+    @property
+    def config(self) -> Config:
+        """The settings, frozen."""
+        return self._config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], **overrides: Any) -> Self:
+        """Build from settings, of this class or of a relative.
+
+        Of a `Config` only the given keys count: the defaults of another class are not this one's.
+        """
+        given = config.given if isinstance(config, Config) else frozenset(config)
+        values = {key: _thaw(_freeze(config[key])) for key in given} | overrides
+        known = set(inspect.signature(cls.__init__).parameters) - {"self"}
+        values = {key: value for key, value in values.items() if not key.startswith("_")}
+        extra = {key: value for key, value in values.items() if key not in known}
+        arguments = {key: value for key, value in values.items() if key in known}
+        return cls(**arguments, **{"_unknown": extra})
+
+    def save_config(self, folder: Path | str) -> None:
+        """Write `config_name` into a folder, in the diffusers layout."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        header = {"_class_name": type(self).__name__, "_diffusers_version": FORMAT_VERSION}
+        Config(header | self.config.to_dict()).save(folder / self.config_name)

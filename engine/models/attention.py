@@ -1,0 +1,133 @@
+"""Attention and the spatial transformer of Stable Diffusion's UNet."""
+
+from collections.abc import Iterable
+from typing import cast
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["Attention", "BasicTransformerBlock", "KeysValues", "Transformer2DModel"]
+
+KeysValues = tuple[Tensor, Tensor]
+
+
+class Attention(nn.Module):
+    """Multi-head attention (Vaswani et al. 2017) of a sequence over itself or over a context."""
+
+    def __init__(
+        self,
+        query_dim: int,
+        heads: int,
+        head_dim: int,
+        *,
+        context_dim: int | None = None,
+        bias: bool = False,
+        groups: int | None = None,
+        eps: float = 1e-5,
+    ) -> None:
+        super().__init__()
+        inner = heads * head_dim
+        self.heads = heads
+        self.group_norm = None if groups is None else nn.GroupNorm(groups, query_dim, eps)
+        self.to_q = nn.Linear(query_dim, inner, bias=bias)
+        self.to_k = nn.Linear(context_dim or query_dim, inner, bias=bias)
+        self.to_v = nn.Linear(context_dim or query_dim, inner, bias=bias)
+        self.to_out = nn.ModuleList([nn.Linear(inner, query_dim)])
+
+    def _split(self, sequence: Tensor) -> Tensor:
+        return sequence.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def keys_values(self, context: Tensor) -> KeysValues:
+        """Project a context (B, L, context_dim) to keys and values (B, heads, L, head_dim)."""
+        return self._split(self.to_k(context)), self._split(self.to_v(context))
+
+    def forward(self, hidden: Tensor, keys_values: KeysValues | None = None) -> Tensor:
+        """hidden: (B, L, query_dim), attending over itself unless keys and values are given."""
+        key, value = self.keys_values(hidden) if keys_values is None else keys_values
+        hidden = F.scaled_dot_product_attention(self._split(self.to_q(hidden)), key, value)
+        return self.to_out[0](hidden.transpose(1, 2).flatten(2))
+
+    def attend_pixels(self, hidden: Tensor) -> Tensor:
+        """Attend over the pixels of (B, C, H, W), normalised by groups, and add the input."""
+        assert self.group_norm is not None
+        sequence = self.group_norm(hidden).flatten(2).transpose(1, 2)
+        return hidden + self(sequence).transpose(1, 2).unflatten(2, hidden.shape[2:])
+
+
+class GEGLU(nn.Module):
+    """Linear layer gated by the GELU of another (Shazeer 2020)."""
+
+    def __init__(self, dim: int, inner: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(dim, inner * 2)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        value, gate = self.proj(hidden).chunk(2, dim=-1)
+        return value * F.gelu(gate)
+
+
+class FeedForward(nn.Module):
+    """Gated two-layer perceptron, four times wider inside. Index 1 of `net` was dropout."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.net = nn.ModuleList([GEGLU(dim, dim * 4), nn.Identity(), nn.Linear(dim * 4, dim)])
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        for layer in self.net:
+            hidden = layer(hidden)
+        return hidden
+
+
+class BasicTransformerBlock(nn.Module):
+    """Self-attention, cross-attention over the text, feed-forward; each after a layer norm."""
+
+    def __init__(self, dim: int, heads: int, head_dim: int, context_dim: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim)
+        self.attn1 = Attention(dim, heads, head_dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.attn2 = Attention(dim, heads, head_dim, context_dim=context_dim)
+        self.norm3 = nn.LayerNorm(dim)
+        self.ff = FeedForward(dim)
+
+    def keys_values(self, context: Tensor) -> KeysValues:
+        """Keys and values of the text (B, L, context_dim)."""
+        return self.attn2.keys_values(context)
+
+    def forward(self, hidden: Tensor, text: KeysValues) -> Tensor:
+        hidden = hidden + self.attn1(self.norm1(hidden))
+        hidden = hidden + self.attn2(self.norm2(hidden), text)
+        return hidden + self.ff(self.norm3(hidden))
+
+
+class Transformer2DModel(nn.Module):
+    """Transformer over the pixels of a feature map (Rombach et al. 2022, appendix E.2.1)."""
+
+    def __init__(
+        self, channels: int, heads: int, context_dim: int, groups: int, layers: int = 1
+    ) -> None:
+        super().__init__()
+        head_dim = channels // heads
+        self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
+        self.proj_in = nn.Conv2d(channels, heads * head_dim, 1)
+        self.transformer_blocks = nn.ModuleList(
+            BasicTransformerBlock(heads * head_dim, heads, head_dim, context_dim)
+            for _ in range(layers)
+        )
+        self.proj_out = nn.Conv2d(heads * head_dim, channels, 1)
+
+    def keys_values(self, context: Tensor) -> list[KeysValues]:
+        """Keys and values of the text (B, L, context_dim) for each layer."""
+        blocks = cast(Iterable[BasicTransformerBlock], self.transformer_blocks)
+        return [block.keys_values(context) for block in blocks]
+
+    def forward(self, hidden: Tensor, text: list[KeysValues]) -> Tensor:
+        """hidden: (B, channels, H, W); text: from `keys_values`. Returns the shape of hidden."""
+        residual = hidden
+        height, width = hidden.shape[2:]
+        hidden = self.proj_in(self.norm(hidden)).flatten(2).transpose(1, 2)
+        for block, keys_values in zip(self.transformer_blocks, text, strict=True):
+            hidden = block(hidden, keys_values)
+        hidden = hidden.transpose(1, 2).unflatten(2, (height, width))
+        return residual + self.proj_out(hidden.contiguous())

@@ -1,0 +1,127 @@
+"""Building blocks of UNets and autoencoders; attributes are named as the checkpoints' keys."""
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.errors import EngineError
+
+__all__ = [
+    "ACTIVATIONS",
+    "Downsample2D",
+    "ResnetBlock2D",
+    "TimestepEmbedding",
+    "Upsample2D",
+    "activation",
+    "sinusoidal_embedding",
+]
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "silu": F.silu,
+    "swish": F.silu,
+    "mish": F.mish,
+    "gelu": F.gelu,
+    "relu": F.relu,
+}
+
+
+def activation(name: str) -> Callable[[Tensor], Tensor]:
+    """Look an activation function up by the name that configurations use; raises `EngineError`."""
+    if name not in ACTIVATIONS:
+        raise EngineError(f"act_fn is {name!r}; known are: {', '.join(ACTIVATIONS)}.")
+    return ACTIVATIONS[name]
+
+
+def sinusoidal_embedding(
+    timesteps: Tensor, dim: int, flip_sin_to_cos: bool = True, freq_shift: float = 0.0
+) -> Tensor:
+    """Embed timesteps (N,) as (N, dim), float32 (Vaswani et al. 2017, section 3.5).
+
+    flip_sin_to_cos puts the cosines first; freq_shift is subtracted from the number of frequencies.
+    """
+    half = dim // 2
+    exponents = torch.arange(half, dtype=torch.float32, device=timesteps.device)
+    frequencies = torch.exp(exponents * (-math.log(10000.0) / (half - freq_shift)))
+    angles = timesteps[:, None].float() * frequencies[None, :]
+    sin, cos = angles.sin(), angles.cos()
+    embedding = torch.cat([cos, sin] if flip_sin_to_cos else [sin, cos], dim=-1)
+    return F.pad(embedding, (0, dim % 2))
+
+
+class TimestepEmbedding(nn.Module):
+    """Two linear layers over the sinusoidal embedding: (N, channels) -> (N, dim)."""
+
+    def __init__(self, channels: int, dim: int, act_fn: str = "silu") -> None:
+        super().__init__()
+        self.linear_1 = nn.Linear(channels, dim)
+        self.linear_2 = nn.Linear(dim, dim)
+        self.act = activation(act_fn)
+
+    def forward(self, sample: Tensor) -> Tensor:
+        return self.linear_2(self.act(self.linear_1(sample)))
+
+
+class ResnetBlock2D(nn.Module):
+    """Two 3x3 convolutions with a shortcut, shifted in between by the projected time embedding."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        temb_channels: int | None,
+        groups: int,
+        eps: float,
+        act_fn: str,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(groups, in_channels, eps)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        if temb_channels is not None:
+            self.time_emb_proj = nn.Linear(temb_channels, out_channels)
+        self.norm2 = nn.GroupNorm(groups, out_channels, eps)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.act = activation(act_fn)
+        self.conv_shortcut = (
+            nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else None
+        )
+
+    def shift(self, temb: Tensor) -> Tensor:
+        """Project the activated time embedding (N, temb_channels) to (N, out_channels, 1, 1)."""
+        return self.time_emb_proj(temb)[:, :, None, None]
+
+    def forward(self, hidden: Tensor, shift: Tensor | None = None) -> Tensor:
+        """hidden: (B, in, H, W); shift: (B or 1, out, 1, 1). Returns (B, out, H, W)."""
+        residual = hidden if self.conv_shortcut is None else self.conv_shortcut(hidden)
+        hidden = self.conv1(self.act(self.norm1(hidden)))
+        if shift is not None:
+            hidden = hidden + shift
+        return residual + self.conv2(self.act(self.norm2(hidden)))
+
+
+class Downsample2D(nn.Module):
+    """Halve height and width by a strided convolution; padding 0 pads right and bottom only."""
+
+    def __init__(self, channels: int, padding: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=padding)
+        self.padding = padding
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.conv(F.pad(hidden, (0, 1, 0, 1)) if self.padding == 0 else hidden)
+
+
+class Upsample2D(nn.Module):
+    """Repeat every pixel, to twice the size or to a given one, then convolve."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, hidden: Tensor, size: torch.Size | None = None) -> Tensor:
+        if size is None:
+            return self.conv(F.interpolate(hidden, scale_factor=2.0, mode="nearest"))
+        return self.conv(F.interpolate(hidden, size=tuple(size), mode="nearest"))

@@ -1,0 +1,27 @@
+"""Models, scheduler and text put together: a pipeline makes pictures."""
+
+from typing import TYPE_CHECKING
+
+from engine._lazy import attach
+
+if TYPE_CHECKING:
+    from engine.pipelines.control import Control as Control
+    from engine.pipelines.denoise import Progress as Progress
+    from engine.pipelines.pipeline import DiffusionPipeline as DiffusionPipeline
+    from engine.pipelines.pipeline import PipelineOutput as PipelineOutput
+    from engine.pipelines.request import Request as Request
+    from engine.pipelines.stable_diffusion import (
+        StableDiffusionPipeline as StableDiffusionPipeline,
+    )
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "Control": "control",
+        "DiffusionPipeline": "pipeline",
+        "PipelineOutput": "pipeline",
+        "Progress": "denoise",
+        "Request": "request",
+        "StableDiffusionPipeline": "stable_diffusion",
+    },
+)

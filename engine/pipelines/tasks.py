@@ -1,0 +1,16 @@
+"""The tasks, and the pipeline class that does each for each family of checkpoints."""
+
+__all__ = ["PIPELINES", "TASKS", "tasks_of"]
+
+TASKS: dict[str, dict[str, str]] = {
+    "text-to-image": {"StableDiffusionPipeline": "StableDiffusionPipeline"},
+}
+"""Task -> class named in a checkpoint's model_index.json -> class that does the task with it."""
+
+PIPELINES: dict[str, str] = {"StableDiffusionPipeline": "stable_diffusion"}
+"""Pipeline class -> module of this package."""
+
+
+def tasks_of(pipeline: str) -> tuple[str, ...]:
+    """Name the tasks that a checkpoint with this pipeline class can do."""
+    return tuple(task for task, classes in TASKS.items() if pipeline in classes)
