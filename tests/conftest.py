@@ -93,3 +93,9 @@ def make_tokenizer_files(folder: Path) -> dict[str, int]:
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random checkpoint, `models/tiny`; not to be changed."""
     return make_checkpoint(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Toy models gain nothing from threads that wait for each other."""
+    torch.set_num_threads(1)

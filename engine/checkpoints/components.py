@@ -70,9 +70,10 @@ def _load_text_encoder(folder: Path, dtype: torch.dtype) -> Any:
 def _load_tokenizer(folder: Path, dtype: torch.dtype) -> Any:
     from transformers import CLIPTokenizer
 
-    for name in ("vocab.json", "merges.txt"):
-        if not (folder / name).is_file():
-            raise CheckpointError(f"{folder / name} is missing: the checkpoint is not complete.")
+    if not (folder / "tokenizer.json").is_file():
+        for name in ("vocab.json", "merges.txt"):
+            if not (folder / name).is_file():
+                raise CheckpointError(f"{folder / name} is missing: fetch the checkpoint again.")
     return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
 

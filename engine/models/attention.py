@@ -6,7 +6,13 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Attention", "BasicTransformerBlock", "KeysValues", "Transformer2DModel"]
+__all__ = [
+    "Attention",
+    "BasicTransformerBlock",
+    "KeysValues",
+    "PixelAttention",
+    "Transformer2DModel",
+]
 
 KeysValues = tuple[Tensor, Tensor]
 
@@ -22,13 +28,10 @@ class Attention(nn.Module):
         *,
         context_dim: int | None = None,
         bias: bool = False,
-        groups: int | None = None,
-        eps: float = 1e-5,
     ) -> None:
         super().__init__()
         inner = heads * head_dim
         self.heads = heads
-        self.group_norm = None if groups is None else nn.GroupNorm(groups, query_dim, eps)
         self.to_q = nn.Linear(query_dim, inner, bias=bias)
         self.to_k = nn.Linear(context_dim or query_dim, inner, bias=bias)
         self.to_v = nn.Linear(context_dim or query_dim, inner, bias=bias)
@@ -47,11 +50,18 @@ class Attention(nn.Module):
         hidden = F.scaled_dot_product_attention(self._split(self.to_q(hidden)), key, value)
         return self.to_out[0](hidden.transpose(1, 2).flatten(2))
 
-    def attend_pixels(self, hidden: Tensor) -> Tensor:
-        """Attend over the pixels of (B, C, H, W), normalised by groups, and add the input."""
-        assert self.group_norm is not None
+
+class PixelAttention(Attention):
+    """Attention with one head over all pixels of (B, C, H, W), added to them."""
+
+    def __init__(self, channels: int, groups: int, eps: float) -> None:
+        super().__init__(channels, 1, channels, bias=True)
+        self.group_norm = nn.GroupNorm(groups, channels, eps)
+
+    def forward(self, hidden: Tensor, keys_values: KeysValues | None = None) -> Tensor:
         sequence = self.group_norm(hidden).flatten(2).transpose(1, 2)
-        return hidden + self(sequence).transpose(1, 2).unflatten(2, hidden.shape[2:])
+        attended = super().forward(sequence, keys_values).transpose(1, 2)
+        return hidden + attended.unflatten(2, hidden.shape[2:])
 
 
 class GEGLU(nn.Module):

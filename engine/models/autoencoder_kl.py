@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from engine.config import configured
 from engine.errors import CheckpointError
-from engine.models.attention import Attention
+from engine.models.attention import PixelAttention
 from engine.models.layers import Downsample2D, ResnetBlock2D, Upsample2D, activation
 from engine.models.model import Model
 from engine.models.preview import LatentPreview
@@ -83,16 +83,14 @@ class MidBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.attentions = nn.ModuleList(
-            [Attention(channels, 1, channels, bias=True, groups=groups, eps=EPS)]
-            if attention
-            else []
+            [PixelAttention(channels, groups, EPS)] if attention else []
         )
         self.resnets = nn.ModuleList(resnet(channels, channels) for _ in range(2))
 
     def forward(self, hidden: Tensor) -> Tensor:
         hidden = self.resnets[0](hidden)
         for attention in self.attentions:
-            hidden = attention.attend_pixels(hidden)
+            hidden = attention(hidden)
         return self.resnets[1](hidden)
 
 

@@ -68,7 +68,9 @@ class Model(Configured, nn.Module):
         try:
             with torch.device("meta"):
                 model = cls.from_config(config)
-        except TypeError as error:
+        except CheckpointError:
+            raise
+        except (TypeError, ValueError) as error:
             raise CheckpointError(f"{folder / cls.config_name}: {error}.") from None
         path = weight_file(folder, WEIGHTS_NAME)
         expected = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}

@@ -65,24 +65,23 @@ def denoise(
     # One host copy before the loop, so that no step waits for the device.
     numbers = [int(t) for t in timesteps.tolist()]
     conditioning = unet.condition(timesteps, text)
+    options = {"eta": eta} if eta else {}
     start = time.perf_counter()
-    for index, number in enumerate(numbers):
+    for index, timestep in enumerate(timesteps):
         control.check(index)
-        sample = scheduler.scale_model_input(latents, number)
+        sample = scheduler.scale_model_input(latents, timestep)
         prediction = unet.predict(
             torch.cat([sample, sample]) if guided else sample, conditioning.at(index)
         ).float()
         if guided:
             negative, positive = prediction.chunk(2)
             prediction = negative + guidance_scale * (positive - negative)
-        result = scheduler.step(
-            prediction, number, latents, generator=generator, **({"eta": eta} if eta else {})
-        )
+        result = scheduler.step(prediction, timestep, latents, generator=generator, **options)
         latents = result.prev_sample
         yield Progress(
             step=index + 1,
             total=len(numbers),
-            timestep=number,
+            timestep=numbers[index],
             latents=latents,
             x0=result.pred_original_sample,
             seconds=time.perf_counter() - start,

@@ -1,0 +1,115 @@
+"""What happens to a job, in the order in which its watchers see it.
+
+The worker yields these with `job`, `number` and `time` unset; the service fills them in when it
+publishes one. All are small and picklable.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = [
+    "TERMINAL",
+    "Cancelled",
+    "Event",
+    "Failed",
+    "Finished",
+    "Loading",
+    "Queued",
+    "Saved",
+    "Started",
+    "Step",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """
+    job: id of the job.
+    number: 1, 2, ... within the job; a watcher that comes back passes the last one it saw.
+    time: unix time at which the service published it, in seconds.
+    """
+
+    job: str = ""
+    number: int = 0
+    time: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queued(Event):
+    """position: 1 is next to start. Published again whenever it changes."""
+
+    position: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loading(Event):
+    """A component (`unet`, `vae`, ...) of the model is being read into memory."""
+
+    model: str
+    component: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started(Event):
+    """Denoising begins: `total` steps asked for (a scheduler may add some), `count` images."""
+
+    total: int
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Event):
+    """
+    step: 1 to `total`.
+    seconds: since Started.
+    rate: steps a second, from the median of the latest steps.
+    preview: JPEG of what the model believes now, long edge at most 256, a grid for several images;
+        None for a step that shows none.
+    """
+
+    step: int
+    total: int
+    seconds: float
+    rate: float
+    preview: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved(Event):
+    """Image `index` of the run is safe on disk as the PNG `path`; `seed` alone makes it again."""
+
+    index: int
+    seed: int
+    path: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished(Event):
+    """
+    seconds: of the whole run, loading included.
+    loaded: names of the components that this run had to load; empty when all were in memory.
+    figures: `load_seconds`, `denoise_seconds`, `previews` (number sent), `preview_seconds`.
+    """
+
+    seconds: float
+    loaded: tuple[str, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancelled(Event):
+    """Stopped on request after `step` steps (0: before the first)."""
+
+    step: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed(Event):
+    """`message` is written for the person who asked for the run."""
+
+    message: str
+
+
+TERMINAL = (Finished, Cancelled, Failed)

@@ -1,0 +1,73 @@
+"""What travels between the service and its worker, beside the events of the running job."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from engine.pipelines.request import Request
+from engine.service.events import Event
+
+__all__ = ["Answer", "Broken", "Cancel", "Command", "Picture", "Query", "Ready", "Report", "Run"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Do `request` after the runs that were sent before it."""
+
+    job: str
+    request: Request
+    previews: bool
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """End the run of `job` before its next step."""
+
+    job: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """Answer at once, also in mid-run; `number` comes back with the Answer."""
+
+    number: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker takes runs. device: `cpu`, ...; dtype: `float32`, ...; pid: its process."""
+
+    device: str
+    dtype: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The worker cannot start, and why."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished image of the running job as PNG bytes with its metadata; sizes in pixels."""
+
+    index: int
+    seed: int
+    png: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """To the Query of the same number: a JSON-able value, or the text of what went wrong."""
+
+    number: int
+    value: Any = None
+    error: str | None = None
+
+
+Command = Run | Cancel | Query
+Report = Ready | Broken | Picture | Answer | Event

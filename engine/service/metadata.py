@@ -1,0 +1,43 @@
+"""What a PNG says about itself: everything needed to make it again."""
+
+import dataclasses
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from engine.pipelines.request import Request
+
+__all__ = ["CHUNK", "describe", "encode_png"]
+
+CHUNK = "stepwise"
+
+
+def describe(
+    request: Request, *, index: int, seed: int, size: tuple[int, int], made: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Record of image `index` of a run.
+
+    request: of the whole run; the record holds the request of this image alone.
+    size: (width, height) in pixels, in place of zeros that mean the model's own.
+    made: how: scheduler config, versions, device, dtype.
+    """
+    alone = dataclasses.replace(request, seed=seed, count=1, width=size[0], height=size[1])
+    return {
+        "request": alone.to_dict(),
+        # Sums over a batch may round differently, so to the bit it needs the batch as it was.
+        "batch": {"index": index, "count": request.count, "seed": request.seed},
+        **made,
+    }
+
+
+def encode_png(image: Image.Image, record: Mapping[str, Any]) -> bytes:
+    """PNG of `image` with `record` as JSON (ASCII only) in a tEXt chunk."""
+    info = PngInfo()
+    info.add_text(CHUNK, json.dumps(record, default=str))
+    file = io.BytesIO()
+    image.save(file, "PNG", pnginfo=info)
+    return file.getvalue()

@@ -1,0 +1,165 @@
+"""One run of the engine, from a Request to PNGs, told event by event."""
+
+import gc
+import json
+import platform
+import statistics
+import time
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import torch
+from PIL import Image
+
+from engine.cache import ComponentCache
+from engine.checkpoints.catalog import find_model
+from engine.errors import EngineError
+from engine.pipelines import DiffusionPipeline
+from engine.pipelines.control import Control
+from engine.pipelines.request import Request
+from engine.service.devices import memory_budget, pick_device, pick_dtype, usable_cpus
+from engine.service.events import Event, Finished, Loading, Started, Step
+from engine.service.frames import FrameClock, jpeg
+from engine.service.messages import Picture, Run
+from engine.service.metadata import describe, encode_png
+
+__all__ = ["EngineRunner"]
+
+RECENT = 16
+
+
+class EngineRunner:
+    """Runs requests on one device, one at a time, and keeps the models that they used.
+
+    device, dtype: as ProcessWorker takes them; afterwards the ones chosen.
+    models: folder of model folders.
+    Raises EngineError for a device or dtype that cannot be had.
+    """
+
+    def __init__(self, device: str, dtype: str, models: Path) -> None:
+        self.device = pick_device(device)
+        self._dtype = pick_dtype(dtype, self.device)
+        self.dtype = str(self._dtype).removeprefix("torch.")
+        self._models = models
+        self._cache = ComponentCache(memory_budget(self.device))
+        torch.set_num_threads(min(torch.get_num_threads(), usable_cpus()))
+        self._warm_up()
+
+    def run(self, run: Run, control: Control) -> Iterator[Event | Picture]:
+        """As Runner.run."""
+        request = run.request
+        began = time.perf_counter()
+        pipeline, loaded = yield from self._load(run, control)
+        ready = time.perf_counter()
+        yield Started(total=request.steps, count=request.count)
+        frames = FrameClock()
+        images = yield from self._denoise(pipeline, run, control, frames)
+        done = time.perf_counter()
+        made = self._made(pipeline)
+        for index, image in enumerate(images):
+            control.check(request.steps)
+            yield _picture(request, index, image, made)
+        yield Finished(
+            seconds=time.perf_counter() - began,
+            loaded=loaded,
+            figures={
+                "load_seconds": ready - began,
+                "denoise_seconds": done - ready,
+                "previews": frames.frames,
+                "preview_seconds": frames.seconds,
+            },
+        )
+
+    def query(self, name: str) -> Any:
+        """`figures`: what the cache holds, as ComponentCache.figures."""
+        queries = {"figures": self._cache.figures}
+        if name not in queries:
+            raise EngineError(f"There is no query {name!r}. Ask for one of {', '.join(queries)}.")
+        return queries[name]()
+
+    def release(self) -> None:
+        """As Runner.release."""
+        gc.collect()
+        if self.device == "cuda":
+            torch.cuda.empty_cache()
+
+    def _load(
+        self, run: Run, control: Control
+    ) -> Generator[Event, None, tuple[DiffusionPipeline, tuple[str, ...]]]:
+        """The pipeline and what had to be loaded; in a thread, as a callback cannot yield."""
+        request = run.request
+        info = find_model(self._models, request.model)
+        names: SimpleQueue[str | None] = SimpleQueue()
+        loaded = []
+
+        def on_load(name: str) -> None:
+            control.check(0)
+            names.put(name)
+
+        def load() -> DiffusionPipeline:
+            pipeline = self._cache.pipeline(
+                info.path, request.task, self.device, self._dtype, on_load=on_load
+            )
+            if run.previews and (vae := pipeline.components.get("vae")):
+                _ = vae.previewer  # fitted at first use: better now than within a step
+            return pipeline
+
+        with ThreadPoolExecutor(1) as pool:
+            future: Future[DiffusionPipeline] = pool.submit(load)
+            future.add_done_callback(lambda _: names.put(None))
+            for name in iter(names.get, None):
+                loaded.append(name)
+                yield Loading(model=request.model, component=name)
+        return future.result(), tuple(loaded)
+
+    def _denoise(
+        self, pipeline: DiffusionPipeline, run: Run, control: Control, frames: FrameClock
+    ) -> Generator[Event, None, list[Image.Image]]:
+        """Steps, then the images."""
+        stream = pipeline.stream_request(run.request, control)
+        began = before = time.perf_counter()
+        recent: deque[float] = deque(maxlen=RECENT)
+        while True:
+            try:
+                progress = next(stream)
+            except StopIteration as end:
+                return list(end.value.images)
+            now = time.perf_counter()
+            recent.append(now - before)
+            before = now
+            preview = None
+            if run.previews and frames.due:
+                preview = frames.encode(pipeline.preview, progress)
+            yield Step(
+                step=progress.step,
+                total=progress.total,
+                seconds=now - began,
+                rate=1 / max(statistics.median(recent), 1e-9),
+                preview=preview,
+            )
+
+    def _made(self, pipeline: DiffusionPipeline) -> dict[str, Any]:
+        scheduler = pipeline.components["scheduler"]
+        config = json.loads(scheduler.config.to_json())
+        return {
+            "scheduler": {"_class_name": type(scheduler).__name__, **config},
+            "device": self.device,
+            "dtype": self.dtype,
+            "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        }
+
+    def _warm_up(self) -> None:
+        """What would otherwise be waited for in the first run: libraries, kernels, image codecs."""
+        image = torch.zeros(1, 4, 8, 8, device=self.device, dtype=self._dtype)
+        torch.nn.functional.conv2d(image, image.new_zeros(4, 4, 3, 3)).sum().item()
+        jpeg(Image.new("RGB", (8, 8)))
+
+
+def _picture(request: Request, index: int, image: Image.Image, made: dict[str, Any]) -> Picture:
+    seed = request.seed + index
+    record = describe(request, index=index, seed=seed, size=image.size, made=made)
+    return Picture(index, seed, encode_png(image, record), *image.size)

@@ -1,0 +1,225 @@
+"""Jobs for people, done by a worker that may die: the part that everything else talks to."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from engine.checkpoints.catalog import find_model
+from engine.errors import RequestError
+from engine.pipelines.request import Request
+from engine.service.errors import WorkerDown
+from engine.service.events import TERMINAL, Cancelled, Event, Failed, Saved
+from engine.service.history import History
+from engine.service.jobs import Job, Jobs
+from engine.service.messages import Cancel, Picture, Ready, Run
+from engine.service.supervisor import STOPPED, Supervisor
+from engine.service.workers import Worker
+
+__all__ = ["Service"]
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """Owns the queue, the jobs, the worker and the pictures. Every method returns at once.
+
+    worker_factory: makes a worker, again whenever one has died.
+    outputs: folder for pictures, made when the first one is written.
+    models: folder of model folders.
+
+    All may be called from any thread; `events` and `query` from any event loop.
+    """
+
+    def __init__(self, worker_factory: Callable[[], Worker], outputs: Path, models: Path) -> None:
+        self._supervisor = Supervisor(worker_factory, self._receive, self._worker_died)
+        self._history = History(outputs)
+        self._models = models
+        self._lock = threading.RLock()  # around the jobs; never held over slow work
+        self._jobs = Jobs()
+        self._running: Job | None = None
+
+    def start(self) -> None:
+        """Start the worker; jobs may be submitted before."""
+        self._supervisor.start()
+
+    def stop(self) -> None:
+        """End the worker and every job; returns when the worker is gone."""
+        self._supervisor.stop()
+        with self._lock:
+            self._fail_waiting(STOPPED)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """`state`: starting, ready, busy or dead; `device`, `dtype` and `pid` of the worker, None
+        until it is ready; `message`: what went wrong with it last, or ""; `waiting`: jobs in line.
+        """
+        with self._lock:
+            ready = self._supervisor.ready
+            if ready is not None:
+                state = "ready" if self._running is None else "busy"
+            elif self._supervisor.failures or self._supervisor.stopped:
+                state = "dead"
+            else:
+                state = "starting"
+            return {
+                "state": state,
+                "device": ready and ready.device,
+                "dtype": ready and ready.dtype,
+                "pid": ready and ready.pid,
+                "message": self._supervisor.message,
+                "waiting": self._jobs.waiting,
+            }
+
+    def submit(self, request: Request, owner: str, *, previews: bool = True) -> str:
+        """Put a run in line and return the id of its job.
+
+        owner: any text that only this owner knows; the job answers to nobody else.
+        previews: whether steps carry pictures.
+        Raises RequestError, EngineError for an unknown model, QueueFull, or WorkerDown when the
+        engine does not start.
+        """
+        request.check()
+        info = find_model(self._models, request.model)
+        if request.task not in info.tasks:
+            raise RequestError(
+                f"task is {request.task!r}; model {info.name!r}, a {info.pipeline}, can do: "
+                f"{', '.join(info.tasks) or 'nothing that is known here'}."
+            )
+        with self._lock:
+            if self._supervisor.stopped:
+                raise WorkerDown(STOPPED)
+            if self._supervisor.given_up:
+                raise WorkerDown(self._supervisor.message)
+            job = Job(owner, request, previews)
+            self._jobs.add(job)
+            self._dispatch()
+            return job.id
+
+    async def events(self, job: str, owner: str, after: int = 0) -> AsyncIterator[Event]:
+        """What happened and happens to a job, from the event after number `after` to the last.
+
+        Steps that were passed while nobody looked are left out. Raises JobNotFound.
+        """
+        wake = asyncio.Event()
+        with self._lock:
+            found = self._jobs.find(job, owner)
+            watcher = found.watch(wake)
+        try:
+            while True:
+                with self._lock:
+                    news, ended = found.since(after), found.ended
+                for event in news:
+                    after = event.number
+                    yield event
+                if ended:
+                    return
+                await wake.wait()
+                wake.clear()
+        finally:
+            with self._lock:
+                found.unwatch(watcher)
+
+    def cancel(self, job: str, owner: str) -> None:
+        """End a job: at once when it waits, within one step when it runs. Raises JobNotFound."""
+        with self._lock:
+            found = self._jobs.find(job, owner)
+            if self._jobs.remove(found):
+                found.publish(Cancelled())
+                self._jobs.prune()
+            elif found is self._running:
+                self._interrupt(found)
+
+    async def query(self, name: str) -> Any:
+        """The worker's answer, also while it works: `figures` of its component cache.
+
+        Raises WorkerDown when there is no worker, EngineError for an unknown name.
+        """
+        return await self._supervisor.query(name)
+
+    def _worker_died(self, message: str) -> None:
+        with self._lock:
+            if self._running is not None:
+                self._settle(self._running, message)
+                self._running = None
+            if self._supervisor.given_up:
+                self._fail_waiting(message)
+            self._jobs.prune()
+
+    def _settle(self, job: Job, message: str) -> None:
+        """End a job whose worker died, unless that worker can hardly have seen it."""
+        if job.cancelling:
+            job.publish(Cancelled(step=job.steps))
+        elif not job.begun and job.attempts < 2 and not self._supervisor.stopped:
+            self._jobs.put_back(job)
+        else:
+            job.publish(Failed(message=message))
+
+    def _fail_waiting(self, message: str) -> None:
+        while (job := self._jobs.first) is not None:
+            self._jobs.remove(job)
+            job.publish(Failed(message=message))
+        self._jobs.prune()
+
+    def _receive(self, report: Ready | Picture | Event) -> None:
+        if isinstance(report, Picture):
+            self._save(report)
+            return
+        with self._lock:
+            if isinstance(report, Event):
+                assert self._running is not None, "events come from a run"
+                self._running.publish(report)
+                if not isinstance(report, TERMINAL):
+                    return
+                self._running = None
+                self._jobs.prune()
+            self._dispatch()
+
+    def _save(self, picture: Picture) -> None:
+        """Have the picture on disk, then announce it. Outside the lock: a disk takes its time."""
+        job = self._running
+        assert job is not None, "pictures come from a run"
+        if job.ended:  # an earlier picture of it could not be saved
+            return
+        try:
+            path = self._history.save(picture.png, job.owner, job.id, picture.index)
+        except OSError as error:
+            log.error("A picture could not be saved", exc_info=error)
+            outcome: Event = Failed(
+                message=f"The picture could not be saved in {self._history.outputs}: "
+                f"{error.strerror or error}. Make room there or start with another --outputs "
+                "folder, then generate again."
+            )
+        else:
+            outcome = Saved(
+                index=picture.index,
+                seed=picture.seed,
+                path=str(path),
+                width=picture.width,
+                height=picture.height,
+            )
+        with self._lock:
+            job.publish(outcome)
+            if job.ended:
+                self._interrupt(job)
+
+    def _dispatch(self) -> None:
+        """Give the next job to the worker if it is free."""
+        job = self._jobs.first
+        if job is None or self._running is not None:
+            return
+        with suppress(WorkerDown):  # then the next worker takes it
+            self._supervisor.send(Run(job.id, job.request, job.previews))
+            self._jobs.remove(job)
+            self._running = job
+            job.attempts += 1
+
+    def _interrupt(self, job: Job) -> None:
+        if job.cancelling:
+            return
+        job.cancelling = True
+        with suppress(WorkerDown):
+            self._supervisor.send(Cancel(job.id))

@@ -1,0 +1,33 @@
+"""The models at hand, by name and never by path."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from engine.checkpoints.catalog import find_model, list_models
+from engine.errors import EngineError
+
+
+def test_lists_what_can_be_read(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_checkpoint, tmp_path / "good")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "model_index.json").write_text("{")
+    (tmp_path / "empty").mkdir()
+    [model] = list_models(tmp_path)
+    assert (model.name, model.width, model.height) == ("good", 64, 64)
+    assert model.tasks == ("text-to-image",) and model.scheduler == "DDIMScheduler"
+    assert model.bytes > 10_000
+    assert find_model(tmp_path, "good") == model
+    assert list_models(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../tiny", "/etc", "a/b", "a\\b", "tiny/../tiny"])
+def test_paths_are_refused(name: str, tiny_checkpoint: Path) -> None:
+    with pytest.raises(EngineError, match="not a path"):
+        find_model(tiny_checkpoint.parent, name)
+
+
+def test_unknown_name_suggests_the_nearest(tiny_checkpoint: Path) -> None:
+    with pytest.raises(EngineError, match="Did you mean 'tiny'"):
+        find_model(tiny_checkpoint.parent, "tinny")

@@ -1,0 +1,84 @@
+"""Runs of our schedulers and of diffusers' on the same stand-in for a model."""
+
+import sys
+import types
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+from torch import Tensor
+
+import engine.schedulers
+from engine.schedulers import SCHEDULERS
+
+STABLE_DIFFUSION = {
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "steps_offset": 1,
+}
+CLASSES = [cls for cls, _ in SCHEDULERS.values()]
+
+
+def pair(cls: str, **config: Any) -> tuple[Any, Any]:
+    """Return our scheduler of a class and diffusers'."""
+    return getattr(engine.schedulers, cls)(**config), getattr(diffusers, cls)(**config)
+
+
+def noise(seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.randn(2, 3, 2, 2, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def model(x: Tensor, t: Tensor) -> Tensor:
+    """A smooth function of both, neither linear nor odd in x."""
+    t = t.to(x.dtype) / 1000
+    return 0.9 * torch.tanh(x * (1 + t)) + 0.3 * torch.sin(2 * x + 5 * t) - 0.1
+
+
+def trajectory(
+    scheduler: Any, start: int = 0, dtype: torch.dtype = torch.float32, **options: Any
+) -> list[Tensor]:
+    """Walk a schedule as pipelines do, and return every sample and predicted original on the way.
+
+    A start in mid-schedule is from a noised picture, as in image-to-image.
+    """
+    timesteps = scheduler.timesteps[start:]
+    if hasattr(scheduler, "set_begin_index") and start:
+        scheduler.set_begin_index(start)
+    x = noise(dtype=dtype)
+    if start:
+        x = scheduler.add_noise(0.5 * noise(1, dtype), x, timesteps[:1].repeat(len(x)))
+    else:
+        x = x * scheduler.init_noise_sigma
+    seen = []
+    for t in timesteps:
+        output = scheduler.step(model(scheduler.scale_model_input(x, t), t), t, x, **options)
+        x = output.prev_sample
+        seen.append(x)
+    # PNDM's output in diffusers has no such field
+    last = getattr(output, "pred_original_sample", None)
+    return seen if last is None else [*seen, last]
+
+
+def difference(ours: list[Tensor], theirs: list[Tensor]) -> float:
+    """Return the largest max|a-b| / max|b| of a run's tensors; NaN where any is not finite."""
+    assert len(ours) - len(theirs) in (0, 1)
+    errors = [(a - b).abs().max() / b.abs().max() for a, b in zip(ours, theirs, strict=False)]
+    return torch.stack(errors).max().item()
+
+
+def exactly(oracle: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Make diffusers' scheduler, its timesteps set, compute its steps in float64."""
+    for name in ("alphas_cumprod", "final_alpha_cumprod", "sigmas"):
+        if hasattr(oracle, name):
+            setattr(oracle, name, getattr(oracle, name).double())
+
+    class Torch(types.ModuleType):
+        float32 = torch.float64
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(torch, name)
+
+    monkeypatch.setattr(sys.modules[type(oracle).__module__], "torch", Torch("torch"))
+    return oracle

@@ -1,0 +1,72 @@
+"""The component cache: one load each, shared, bounded."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.cache import ComponentCache
+from engine.errors import CheckpointError, RequestError
+from tests.conftest import make_checkpoint
+
+CPU = torch.device("cpu")
+TASK = "text-to-image"
+PARTS = {"vae", "text_encoder", "tokenizer", "unet", "scheduler"}
+
+
+def test_second_pipeline_loads_nothing_and_shares_all(tiny_checkpoint: Path) -> None:
+    cache, loaded = ComponentCache(10**9), list[str]()
+    first = cache.pipeline(tiny_checkpoint, TASK, CPU, torch.float32, loaded.append)
+    assert set(loaded) == PARTS and cache.loads == len(PARTS)
+    second = cache.pipeline(tiny_checkpoint, TASK, CPU, torch.float32, loaded.append)
+    assert len(loaded) == len(PARTS)
+    assert all(second.components[name] is first.components[name] for name in PARTS)
+
+
+def test_figures_count_the_bytes(tiny_checkpoint: Path) -> None:
+    cache = ComponentCache(10**9)
+    pipeline = cache.pipeline(tiny_checkpoint, TASK, CPU, torch.float32)
+    figures = {part["name"]: part for part in cache.figures()["components"]}
+    unet = pipeline.components["unet"]
+    assert figures["unet"]["bytes"] == unet.num_parameters() * 4
+    assert figures["unet"]["id"] == id(unet)
+    assert cache.figures()["bytes"] == sum(part["bytes"] for part in figures.values())
+
+
+def test_least_recently_used_goes_first(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    other = make_checkpoint(tmp_path / "other", seed=1)
+    cache = ComponentCache(1)
+    cache.pipeline(tiny_checkpoint, TASK, CPU, torch.float32)
+    cache.pipeline(other, TASK, CPU, torch.float32)
+    figures = cache.figures()
+    assert {part["model"] for part in figures["components"] if part["bytes"]} == {"other"}
+    roomy = ComponentCache(10**9)
+    for folder in (tiny_checkpoint, other, tiny_checkpoint):
+        roomy.pipeline(folder, TASK, CPU, torch.float32)
+    assert roomy.loads == 2 * len(PARTS)
+
+
+def test_changed_files_are_loaded_anew(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny_checkpoint, folder)
+    cache, loaded = ComponentCache(10**9), list[str]()
+    cache.pipeline(folder, TASK, CPU, torch.float32, loaded.append)
+    os.utime(next((folder / "unet").glob("*.safetensors")), (1, 1))
+    loaded.clear()
+    cache.pipeline(folder, TASK, CPU, torch.float32, loaded.append)
+    assert loaded == ["unet"]
+    assert len(cache.figures()["components"]) == len(PARTS)
+
+
+def test_an_error_leaves_the_cache_usable(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(tiny_checkpoint, folder)
+    next((folder / "unet").glob("*.safetensors")).write_bytes(b"")
+    cache = ComponentCache(10**9)
+    with pytest.raises(CheckpointError):
+        cache.pipeline(folder, TASK, CPU, torch.float32)
+    cache.pipeline(tiny_checkpoint, TASK, CPU, torch.float32)
+    with pytest.raises(RequestError, match="dance"):
+        cache.pipeline(tiny_checkpoint, "dance", CPU, torch.float32)
