@@ -9,7 +9,7 @@ from engine.config import read_json
 from engine.errors import CheckpointError, EngineError
 from engine.pipelines.tasks import tasks_of
 
-__all__ = ["ModelInfo", "find_model", "list_models"]
+__all__ = ["INDEX_NAME", "ModelInfo", "find_model", "list_models"]
 
 INDEX_NAME = "model_index.json"
 

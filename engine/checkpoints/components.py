@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import torch
 
+from engine.checkpoints.catalog import INDEX_NAME
 from engine.checkpoints.weights import check_file, weight_file, write_tensors
 from engine.config import read_json
 from engine.errors import CheckpointError
 
 __all__ = ["CLASSES", "INDEX_NAME", "Spec", "load_component", "read_index", "save_component"]
 
-INDEX_NAME = "model_index.json"
 TEXT_WEIGHTS_NAME = "model.safetensors"
 TEXT_PREFIX = "text_model."
 

@@ -19,6 +19,7 @@ CELLS = 16
 PICTURES = 8
 LEAVES = 60
 MAX_PATCH = 4
+RIDGE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class LatentPreview:
         targets = F.unfold(pixels, patch, stride=patch).transpose(1, 2).flatten(0, 1).double()
         inputs = inputs.transpose(1, 2).flatten(0, 1)
         # A little ridge, for channels that the generated pictures hardly use.
-        gram = inputs.T @ inputs + 1e-3 * len(inputs) * torch.eye(inputs.shape[1]).double()
+        gram = inputs.T @ inputs
+        gram += RIDGE * gram.diagonal().mean() * torch.eye(len(gram)).double()
         weight = torch.linalg.solve(gram, inputs.T @ targets).T
         return cls(weight.float(), patch)
 

@@ -1,4 +1,4 @@
-"""The linear preview: exact where the autoencoder is linear, finite and of the right size elsewhere."""
+"""The linear preview: exact where the autoencoder is linear, of the right size elsewhere."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +30,7 @@ def test_linear_autoencoder_is_undone() -> None:
     shown = preview(F.pixel_unshuffle(pictures, 2) * 0.5)
     for one, other in zip(shown, to_pil(pictures / 2 + 0.5), strict=True):
         difference = np.asarray(one, np.int16) - np.asarray(other, np.int16)
-        assert np.abs(difference).max() <= 8
+        assert np.abs(difference).max() <= 3
     assert np.asarray(shown[0]).std() > 20
 
 
