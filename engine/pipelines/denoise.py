@@ -27,7 +27,7 @@ class Progress:
 
     step: int
     total: int
-    timestep: int
+    timestep: float
     latents: Tensor
     x0: Tensor
     seconds: float
@@ -63,9 +63,9 @@ def denoise(
     guided = len(text) == 2 * len(latents)
     timesteps = scheduler.timesteps
     # One host copy before the loop, so that no step waits for the device.
-    numbers = [int(t) for t in timesteps.tolist()]
+    numbers = timesteps.tolist()
     conditioning = unet.condition(timesteps, text)
-    options = {"eta": eta} if eta else {}
+    options = {"eta": eta} if "eta" in scheduler.step_options else {}
     start = time.perf_counter()
     for index, timestep in enumerate(timesteps):
         control.check(index)

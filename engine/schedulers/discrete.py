@@ -43,5 +43,5 @@ class DiscreteScheduler(Scheduler):
         return self.between(timesteps, timesteps - 1)
 
     def noise_levels(self, timesteps: Tensor) -> Tensor:
-        table = torch.tensor(self.table, dtype=torch.float32, device=timesteps.device)
+        table = torch.tensor(self.table, dtype=torch.float32).to(timesteps.device)
         return table[timesteps.reshape(-1)]

@@ -14,7 +14,7 @@ __all__ = ["SCHEDULERS", "scheduler_named"]
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "DDIM": ("DDIMScheduler", {}),
     "Euler": ("EulerDiscreteScheduler", {}),
-    "PNDM": ("PNDMScheduler", {}),
+    "PNDM": ("PNDMScheduler", {"skip_prk_steps": True}),
 }
 """Name -> (class, settings that it adds to the checkpoint's)."""
 
@@ -29,7 +29,7 @@ def scheduler_named(name: str, config: Mapping[str, Any]) -> "Scheduler":
     import engine.schedulers
 
     known = {key.lower(): key for key in SCHEDULERS}
-    known |= {kind.lower(): key for key, (kind, more) in SCHEDULERS.items() if not more}
+    known |= {kind.lower(): key for key, (kind, _) in SCHEDULERS.items()}
     key = known.get(name.strip().lower())
     if key is None:
         near = get_close_matches(name.strip().lower(), known, n=3, cutoff=0.4)

@@ -56,7 +56,8 @@ def array(pipeline: Any, **call: Any) -> torch.Tensor:
 def test_same_picture_as_diffusers(name: str, scheduler: str, pipeline: Any, oracle: Any) -> None:
     config = oracle.scheduler.config
     pipeline.scheduler = scheduler_named(scheduler, pipeline.scheduler.config)
-    oracle.scheduler = getattr(diffusers, SCHEDULERS[scheduler][0]).from_config(config)
+    kind, overrides = SCHEDULERS[scheduler]
+    oracle.scheduler = getattr(diffusers, kind).from_config(config, **overrides)
     seeded = [torch.Generator().manual_seed(7) for _ in range(2)]
     ours = array(pipeline, generator=seeded[0], **CALLS[name])
     assert relative_error(ours, array(oracle, generator=seeded[1], **CALLS[name])) <= 1e-4

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import engine.schedulers
 from engine.schedulers import SCHEDULERS
+from tests.compare import relative_error
 
 STABLE_DIFFUSION = {
     "beta_schedule": "scaled_linear",
@@ -38,34 +39,37 @@ def model(x: Tensor, t: Tensor) -> Tensor:
 
 def trajectory(
     scheduler: Any, start: int = 0, dtype: torch.dtype = torch.float32, **options: Any
-) -> list[Tensor]:
-    """Walk a schedule as pipelines do, and return every sample and predicted original on the way.
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Walk a schedule as pipelines do; return the samples and the predicted originals on the way.
 
     A start in mid-schedule is from a noised picture, as in image-to-image.
     """
     timesteps = scheduler.timesteps[start:]
-    if hasattr(scheduler, "set_begin_index") and start:
-        scheduler.set_begin_index(start)
     x = noise(dtype=dtype)
     if start:
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(start)
         x = scheduler.add_noise(0.5 * noise(1, dtype), x, timesteps[:1].repeat(len(x)))
     else:
         x = x * scheduler.init_noise_sigma
-    seen = []
+    samples, originals = [], []
     for t in timesteps:
         output = scheduler.step(model(scheduler.scale_model_input(x, t), t), t, x, **options)
         x = output.prev_sample
-        seen.append(x)
-    # PNDM's output in diffusers has no such field
-    last = getattr(output, "pred_original_sample", None)
-    return seen if last is None else [*seen, last]
+        samples.append(x)
+        if hasattr(output, "pred_original_sample"):  # not so in diffusers' PNDM
+            originals.append(output.pred_original_sample)
+    return samples, originals
 
 
-def difference(ours: list[Tensor], theirs: list[Tensor]) -> float:
-    """Return the largest max|a-b| / max|b| of a run's tensors; NaN where any is not finite."""
-    assert len(ours) - len(theirs) in (0, 1)
-    errors = [(a - b).abs().max() / b.abs().max() for a, b in zip(ours, theirs, strict=False)]
-    return torch.stack(errors).max().item()
+def difference(
+    ours: tuple[list[Tensor], list[Tensor]], theirs: tuple[list[Tensor], list[Tensor]]
+) -> float:
+    """Return the largest error relative to the oracle, step by step; NaN if one is."""
+    samples = zip(ours[0], theirs[0], strict=True)
+    originals = zip(ours[1], theirs[1], strict=True) if theirs[1] else ()
+    errors = [relative_error(a, b) for a, b in (*samples, *originals)]
+    return torch.tensor(errors).max().item()
 
 
 def exactly(oracle: Any, monkeypatch: pytest.MonkeyPatch) -> Any:

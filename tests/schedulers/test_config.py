@@ -1,0 +1,108 @@
+"""Settings: between classes, and files that diffusers and we read from each other."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+
+import engine.schedulers
+from engine.errors import CheckpointError, EngineError
+from tests.schedulers.oracle import CLASSES, STABLE_DIFFUSION, difference, pair, trajectory
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of diffusers
+
+GIVEN: dict[str, dict[str, Any]] = {
+    "DDIMScheduler": {"clip_sample": False, "rescale_betas_zero_snr": True},
+    "EulerDiscreteScheduler": {"use_karras_sigmas": True, "timestep_spacing": "trailing"},
+    "PNDMScheduler": {"skip_prk_steps": True, "set_alpha_to_one": True},
+}
+
+
+def own(scheduler: Any) -> dict[str, Any]:
+    """The settings that the class itself has."""
+    return {key: scheduler.config[key] for key in type(scheduler).keys}
+
+
+def of(oracle: Any, keys: Any) -> dict[str, Any]:
+    return {key: oracle.config[key] for key in keys}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_defaults(cls: str) -> None:
+    ours, theirs = pair(cls)
+    assert own(ours) == {key: value for key, value in theirs.config.items() if key[0] != "_"}
+    assert list(map(repr, ours.config.given)) == []
+
+
+@pytest.mark.parametrize(("source", "target"), itertools.product(CLASSES, CLASSES))
+def test_from_config_of_another_class(source: str, target: str) -> None:
+    ours, theirs = pair(source, **STABLE_DIFFUSION, **GIVEN[source])
+    ours_2 = getattr(engine.schedulers, target).from_config(ours.config)
+    theirs_2 = getattr(diffusers, target).from_config(theirs.config)
+    assert own(ours_2) == of(theirs_2, type(ours_2).keys)
+    back = getattr(engine.schedulers, source).from_config(ours_2.config)
+    theirs_back = getattr(diffusers, source).from_config(theirs_2.config)
+    assert own(back) == of(theirs_back, type(back).keys) == own(ours)
+
+
+def test_settings_of_another_class_have_no_effect() -> None:
+    """PNDM has no zero terminal SNR: the key is kept for the way back and not obeyed."""
+    ddim = engine.schedulers.DDIMScheduler(rescale_betas_zero_snr=True)
+    pndm = engine.schedulers.PNDMScheduler.from_config(ddim.config)
+    assert pndm.config.rescale_betas_zero_snr
+    assert torch.equal(pndm.betas, engine.schedulers.PNDMScheduler().betas)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_saved_here_loads_there_and_back(cls: str, tmp_path: Path) -> None:
+    ours, theirs = pair(cls, **STABLE_DIFFUSION, **GIVEN[cls])
+    ours.save_pretrained(tmp_path / "ours")
+    theirs.save_pretrained(tmp_path / "theirs")
+    files = [
+        json.loads((tmp_path / name / "scheduler_config.json").read_text())
+        for name in ("ours", "theirs")
+    ]
+    assert files[0] == files[1]
+    there = getattr(diffusers, cls).from_pretrained(tmp_path / "ours")
+    here = getattr(engine.schedulers, cls).from_pretrained(tmp_path, subfolder="theirs")
+    for scheduler in (there, here):
+        scheduler.set_timesteps(6)
+    assert difference(trajectory(here), trajectory(there)) <= 1e-5
+
+
+def test_a_flat_folder_is_read_from_its_root(tmp_path: Path) -> None:
+    engine.schedulers.DDIMScheduler(beta_end=0.01).save_pretrained(tmp_path)
+    loaded = engine.schedulers.DDIMScheduler.from_pretrained(tmp_path, subfolder="scheduler")
+    assert loaded.config.beta_end == 0.01
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"scheduler_config\.json is missing"):
+        engine.schedulers.DDIMScheduler.from_pretrained(tmp_path)
+
+
+def test_trained_betas() -> None:
+    betas = torch.linspace(0.001, 0.02, 100).tolist()
+    ours, theirs = pair("DDIMScheduler", trained_betas=betas, num_train_timesteps=100)
+    assert torch.equal(ours.alphas_cumprod, theirs.alphas_cumprod)
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"prediction_type": "noise"}, "prediction_type is 'noise'; choose one of: epsilon, sample, v"),
+    ({"timestep_spacing": "even"}, "timestep_spacing is 'even'; choose one of: leading, linspace"),
+    ({"beta_schedule": "quad"}, "beta_schedule is 'quad'; choose one of: linear, scaled_linear"),
+    ({"final_sigmas_type": "one"}, "final_sigmas_type is 'one'"),
+    ({"interpolation_type": "cubic"}, "interpolation_type is 'cubic'"),
+    ({"timestep_type": "real"}, "timestep_type is 'real'"),
+    ({"use_karras_sigmas": True, "use_beta_sigmas": True}, "both on"),
+]
+
+
+@pytest.mark.parametrize(("config", "message"), BAD)
+def test_bad_settings(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        engine.schedulers.EulerDiscreteScheduler(**config)
