@@ -31,7 +31,7 @@ def test_a_write_raises() -> None:
     with pytest.raises(TypeError, match="frozen"):
         config.size = 4
     with pytest.raises(TypeError):
-        config["size"] = 4  # type: ignore[index]
+        config["size"] = 4
     with pytest.raises(TypeError):
         Config({"deep": {"a": 1}}).deep["a"] = 2
     assert config.size == config["size"] == 3

@@ -27,7 +27,6 @@ class FrameClock:
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._next = -math.inf
-        self._cheapest = math.inf
         self.frames = 0
         self.seconds = 0.0
 
@@ -42,9 +41,8 @@ class FrameClock:
         cost = self._clock() - began
         self.frames += 1
         self.seconds += cost
-        # The cheapest so far: the first frame also pays for what is made once.
-        self._cheapest = min(self._cheapest, cost)
-        self._next = began + max(INTERVAL, self._cheapest / SHARE)
+        # The first frame also pays for what is made once, and tells nothing of the next.
+        self._next = began + (INTERVAL if self.frames == 1 else max(INTERVAL, cost / SHARE))
         return data
 
 

@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import torch
+import transformers
 from PIL import Image
 
 from engine.cache import ComponentCache
@@ -154,6 +155,7 @@ class EngineRunner:
 
     def _warm_up(self) -> None:
         """What would otherwise be waited for in the first run: libraries, kernels, image codecs."""
+        _ = transformers.CLIPTextModel, transformers.CLIPTokenizer  # lazy names: imported here
         image = torch.zeros(1, 4, 8, 8, device=self.device, dtype=self._dtype)
         torch.nn.functional.conv2d(image, image.new_zeros(4, 4, 3, 3)).sum().item()
         jpeg(Image.new("RGB", (8, 8)))

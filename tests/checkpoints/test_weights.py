@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from engine import DiffusionPipeline
 from engine.errors import CheckpointError
 
+INDEX = "model_index.json"
 UNET = "diffusion_pytorch_model.safetensors"
 
 
@@ -53,6 +54,10 @@ def only_bin(name: str) -> Callable[[Path], None]:
     return damage
 
 
+def break_index(folder: Path) -> None:
+    (folder / INDEX).write_text("{")
+
+
 def no_vocabulary(folder: Path) -> None:
     for name in ("vocab.json", "tokenizer.json"):
         (folder / "tokenizer" / name).unlink(missing_ok=True)
@@ -70,7 +75,6 @@ def remove(name: str) -> Callable[[Path], None]:
     return lambda folder: shutil.rmtree(folder / name)
 
 
-INDEX = "model_index.json"
 DAMAGES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "truncated": (truncate, ["unet", UNET, "truncated", "again"]),
     "wrong shape": (misshape, ["conv_in.weight", "[3, 3]", "[16, 4, 3, 3]", UNET]),
@@ -84,7 +88,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "no tokenizer folder": (remove("tokenizer"), ["tokenizer", "missing"]),
     "no vocabulary": (no_vocabulary, ["vocab.json", "missing"]),
     "no index": (lambda f: (f / INDEX).unlink(), [INDEX, "missing"]),
-    "broken index": (lambda f: (f / INDEX).write_text("{"), [INDEX, "JSON"]),
+    "broken index": (break_index, [INDEX, "JSON"]),
     "unknown pipeline": (edit(INDEX, _class_name="DancePipeline"), ["DancePipeline", "supported"]),
     "unknown class": (edit(INDEX, unet=["x", "os.system"]), ["unet", "os.system", "supported"]),
     "no unet in the index": (edit(INDEX, unet=[None, None]), [INDEX, "unet"]),

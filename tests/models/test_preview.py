@@ -26,7 +26,7 @@ class Unshuffle:
 
 def test_linear_autoencoder_is_undone() -> None:
     pictures = dead_leaves(4, 32)
-    preview = LatentPreview.fit(Unshuffle())  # type: ignore[arg-type]
+    preview = LatentPreview.fit(Unshuffle())
     shown = preview(F.pixel_unshuffle(pictures, 2) * 0.5)
     for one, other in zip(shown, to_pil(pictures / 2 + 0.5), strict=True):
         difference = np.asarray(one, np.int16) - np.asarray(other, np.int16)

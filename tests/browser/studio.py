@@ -1,0 +1,152 @@
+"""A real app.py, a real Chromium, and the tab "Text to image" as a person uses it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from tests.repository import ROOT
+
+__all__ = ["LIMIT", "Server", "Studio", "chromium_path", "open_chromium", "serve"]
+
+LIMIT = 180
+"""Seconds after which a test gives up: far beyond what a busy machine needs."""
+
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ENDED = ("done", "failed", "stopped")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running app.py; `url` ends with a slash."""
+
+    process: subprocess.Popen
+    url: str
+    outputs: Path
+
+    @property
+    def worker(self) -> int:
+        """Process id of the worker, the only child."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        (child,) = [pid for task in tasks for pid in (task / "children").read_text().split()]
+        return int(child)
+
+
+@contextmanager
+def serve(folder: Path, models: Path) -> Iterator[Server]:
+    """app.py on a free port, its outputs and its log in `folder`. Raises RuntimeError."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = {"port": port, "models": models, "outputs": folder / "outputs"}
+    with open(folder / "log", "w") as log:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "app.py"), *(f"--{k}={v}" for k, v in options.items())],
+            cwd=folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            # more threads only wait for one another in operations this small
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        _wait_for(url, process, folder / "log")
+        yield Server(process, url, folder / "outputs")
+    finally:
+        process.terminate()
+        process.wait(LIMIT)
+
+
+def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            urlopen(url, timeout=LIMIT).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"app.py does not answer:\n{log.read_text()}")
+
+
+def chromium_path() -> str | None:
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@contextmanager
+def open_chromium(path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=LIMIT * 1000)
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield browser
+        browser.close()
+
+
+class Studio:
+    """The tab in one page; `errors` are those that the page has logged."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        page.set_default_timeout(LIMIT * 1000)
+        self.prompt = page.get_by_label("Prompt", exact=True)
+        self.line = page.locator(".status .line")
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        page.goto(url)
+        page.locator(".chip[data-state=ready], .chip[data-state=busy]").wait_for()
+
+    def set(self, label: str, value: object) -> None:
+        """Type into the number of a slider."""
+        self.page.get_by_label(f"number input for {label}").fill(str(value))
+
+    def choose(self, label: str, option: str) -> None:
+        self.page.get_by_role("combobox", name=label).click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+
+    def start(self) -> None:
+        """Ctrl+Enter, wherever one stands; the line that the next `wait` sees is of this run."""
+        expect(self.page.get_by_role("button", name="Generate")).to_be_enabled()
+        self.line.evaluate("line => line.removeAttribute('data-phase')")
+        self.page.keyboard.press("Control+Enter")
+
+    def wait(self, *phases: str) -> Locator:
+        """The status line once it is in one of the phases."""
+        found = self.page.locator(
+            ", ".join(f".status .line[data-phase={phase}]" for phase in phases)
+        )
+        found.wait_for()
+        return found
+
+    def run(self, prompt: str = "a", **numbers: object) -> str:
+        """A run to its end; returns the text of the status line."""
+        self.prompt.fill(prompt)
+        for label, value in numbers.items():
+            self.set(label, value)
+        self.start()
+        return self.wait(*ENDED).inner_text()
+
+    @property
+    def step(self) -> int:
+        return int(self.line.get_attribute("data-step") or 0)
+
+    def wait_for_step(self, step: int) -> None:
+        self.page.wait_for_function(
+            "step => +document.querySelector('.status .line')?.dataset.step >= step", arg=step
+        )

@@ -1,0 +1,121 @@
+"""An engine without torch, at a known pace, that does what the prompt says.
+
+`crash` raises a RuntimeError, `refuse` an EngineError, `die` kills its process, `hang` makes a step
+of a minute; else it draws.
+Run as a module it is the inside of a StubProcess.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from PIL import Image
+
+from engine.errors import EngineError
+from engine.pipelines.control import Control
+from engine.pipelines.request import Request
+from engine.service import InProcessWorker, ProcessWorker, Service
+from engine.service.events import Event, Finished, Loading, Started, Step
+from engine.service.messages import Picture, Run
+from engine.service.metadata import encode_png
+from engine.service.worker import main
+
+PACE = 0.01
+LIMIT = 120
+"""Seconds after which a test gives up: far beyond what a busy machine needs."""
+
+
+class StubRunner:
+    device, dtype = "cpu", "float32"
+
+    def __init__(self, *_: object) -> None:
+        self.counts = {"runs": 0, "steps": 0, "pictures": 0, "releases": 0}
+
+    def run(self, run: Run, control: Control) -> Iterator[Event | Picture]:
+        self.counts["runs"] += 1
+        for component in ("unet", "vae"):
+            control.check(0)
+            yield Loading(model=run.request.model, component=component)
+            time.sleep(PACE * 5)
+        yield Started(total=run.request.steps, count=run.request.count)
+        for step in range(1, run.request.steps + 1):
+            control.check(step - 1)
+            time.sleep(PACE)
+            self.counts["steps"] += 1
+            yield Step(
+                step=step,
+                total=run.request.steps,
+                seconds=step * PACE,
+                rate=1 / PACE,
+                preview=b"jpeg" if run.previews and step % 5 == 1 else None,
+            )
+            self._obey(run.request.prompt)
+        for index in range(run.request.count):
+            control.check(run.request.steps)
+            time.sleep(PACE)
+            self.counts["pictures"] += 1
+            seed = run.request.seed + index
+            png = encode_png(Image.new("RGB", (8, 8), (seed % 256, 0, 0)), {})
+            yield Picture(index, seed, png, 8, 8)
+        yield Finished(seconds=1.0)
+
+    def _obey(self, prompt: str) -> None:
+        if prompt == "crash":
+            raise RuntimeError("a kernel is unhappy")
+        if prompt == "refuse":
+            raise EngineError("width is 7: a multiple of 8 is needed.")
+        if prompt == "hang":
+            time.sleep(60)
+        if prompt == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def query(self, name: str) -> Any:
+        if name != "counts":
+            raise EngineError(f"There is no query {name!r}.")
+        return self.counts
+
+    def release(self) -> None:
+        self.counts["releases"] += 1
+
+
+class StubThread(InProcessWorker):
+    def make_runner(self, *_: object) -> StubRunner:
+        return StubRunner()
+
+
+class StubProcess(ProcessWorker):
+    module = "tests.service.stub"
+
+
+def request(prompt: str = "a cube", **fields: Any) -> Request:
+    return Request(**{"model": "tiny", "prompt": prompt, "steps": 4, **fields})
+
+
+async def watch(service: Service, job: str, owner: str = "ann", after: int = 0) -> list[Event]:
+    """All events to the last; fails rather than wait for ever."""
+    async with asyncio.timeout(LIMIT):
+        return [event async for event in service.events(job, owner, after)]
+
+
+async def wait_for(service: Service, job: str, kind: type[Event], owner: str = "ann") -> Event:
+    """The first event of a kind; fails when the job ends without."""
+    async with asyncio.timeout(LIMIT):
+        async for event in service.events(job, owner):
+            if isinstance(event, kind):
+                return event
+    raise AssertionError(f"{job} ended without {kind.__name__}")
+
+
+async def until(service: Service, state: str) -> dict[str, Any]:
+    """The status once it says `state`."""
+    async with asyncio.timeout(LIMIT):
+        while (status := service.status)["state"] != state:
+            await asyncio.sleep(0.01)
+    return status
+
+
+if __name__ == "__main__":
+    main(StubRunner)

@@ -1,0 +1,21 @@
+import io
+import json
+
+from PIL import Image
+
+from engine.pipelines.request import Request
+from engine.service.metadata import CHUNK, describe, encode_png
+
+
+def test_a_png_tells_how_to_make_it_again() -> None:
+    request = Request("tiny", 'a "cube", 立方体 \u0000', seed=5, count=3, guidance_scale=2.5)
+    made = {"scheduler": {"_class_name": "DDIMScheduler"}, "device": "cpu"}
+    record = describe(request, index=2, seed=7, size=(64, 32), made=made)
+    png = Image.open(io.BytesIO(encode_png(Image.new("RGB", (64, 32), "red"), record)))
+    read = json.loads(png.info[CHUNK])
+    assert read["batch"] == {"index": 2, "count": 3, "seed": 5}
+    assert read["device"] == "cpu"
+    again = Request.from_dict(read["request"])
+    assert (again.seed, again.count, again.width, again.height) == (7, 1, 64, 32)
+    assert (again.prompt, again.guidance_scale) == (request.prompt, 2.5)
+    assert png.getpixel((0, 0)) == (255, 0, 0)

@@ -1,0 +1,240 @@
+"""The engine itself behind the service, on a small random checkpoint."""
+
+import asyncio
+import gc
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engine.errors import RunCancelled
+from engine.pipelines.control import Control
+from engine.pipelines.request import Request
+from engine.service import InProcessWorker, ProcessWorker, Service
+from engine.service.events import (
+    Cancelled,
+    Event,
+    Failed,
+    Finished,
+    Loading,
+    Saved,
+    Started,
+    Step,
+)
+from engine.service.messages import Picture, Run
+from engine.service.metadata import CHUNK
+from engine.service.runner import EngineRunner
+from tests.service.stub import request, wait_for, watch
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """At this size two threads gain nothing, and wait long for each other on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # for the worker's process
+        yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def service(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    models = tiny_checkpoint.parent
+    made = Service(
+        lambda: InProcessWorker("cpu", "float32", models),
+        outputs=tmp_path_factory.mktemp("outputs"),
+        models=models,
+    )
+    made.start()
+    yield made
+    made.stop()
+
+
+async def run(service: Service, asked: Request, previews: bool = True) -> list[Event]:
+    events = await watch(service, service.submit(asked, "ann", previews=previews))
+    assert isinstance(events[-1], Finished), events[-1]
+    return events
+
+
+def saved(events: list[Event]) -> list[Path]:
+    return [Path(event.path) for event in events if isinstance(event, Saved)]
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path)).astype(int)
+
+
+async def pictures(service: Service, asked: Request, previews: bool = True) -> list[np.ndarray]:
+    return [pixels(path) for path in saved(await run(service, asked, previews))]
+
+
+async def test_the_same_seed_twice_is_the_same_to_the_byte(service: Service) -> None:
+    asked = request(seed=3, scheduler="PNDM")
+    first, second = [saved(await run(service, asked))[0] for _ in range(2)]
+    assert first != second
+    assert pixels(first).shape == (64, 64, 3)
+    assert first.read_bytes() == second.read_bytes()
+    assert (pixels(first) != (await pictures(service, replace(asked, seed=4)))[0]).any()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_previews_change_no_pixel(service: Service, count: int) -> None:
+    asked = request(steps=20, count=count)
+    with_them, without = await pictures(service, asked), await pictures(service, asked, False)
+    assert len(with_them) == count
+    assert all((one == other).all() for one, other in zip(with_them, without, strict=True))
+
+
+async def test_previews_come_early_are_small_and_change(service: Service) -> None:
+    job = service.submit(request(steps=100, count=3), "ann")
+    frames: dict[int, bytes] = {}
+    async for event in service.events(job, "ann"):
+        if isinstance(event, Step) and event.preview:
+            frames[event.step] = event.preview
+            assert event.seconds > 0
+            assert event.rate > 0
+    assert isinstance(event, Finished)
+    assert min(frames) < 25
+    assert len(set(frames.values())) >= 2
+    assert 2 <= len(frames) <= event.figures["previews"] <= 8 * event.seconds + 1
+    assert 0 < event.figures["preview_seconds"] < event.seconds
+    frame = Image.open(io.BytesIO(frames[min(frames)]))
+    assert frame.format == "JPEG"
+    assert frame.size == (128, 128)  # two by two
+
+
+async def test_an_image_of_a_batch_is_the_run_of_its_seed_alone(service: Service) -> None:
+    batch = await pictures(service, request(seed=10, count=3))
+    alone = [(await pictures(service, request(seed=10 + index)))[0] for index in range(3)]
+    for one, other in zip(batch, alone, strict=True):
+        assert abs(one - other).max() <= 1  # sums over a batch may round differently
+    assert abs(batch[0] - batch[1]).max() > 1
+
+
+async def test_a_switch_of_scheduler_loads_nothing_and_does_not_last(service: Service) -> None:
+    own = await pictures(service, request())
+    before = await service.query("figures")
+    events = await run(service, request(scheduler="Euler"))
+    assert not [event for event in events if isinstance(event, Loading)]
+    assert isinstance(events[-1], Finished)
+    assert events[-1].loaded == ()
+    assert (await service.query("figures"))["components"] == before["components"]
+    again = await pictures(service, request())
+    assert (again[0] == own[0]).all()
+    assert (pixels(saved(events)[0]) != own[0]).any()
+
+
+async def test_a_png_makes_itself_again(service: Service) -> None:
+    asked = request("a red cube", seed=7, count=2, scheduler="Euler", guidance_scale=3.0)
+    path = saved(await run(service, asked))[1]
+    record: dict[str, Any] = json.loads(Image.open(path).info[CHUNK])
+    assert record["scheduler"]["_class_name"] == "EulerDiscreteScheduler"
+    assert record["scheduler"]["beta_end"] == 0.012
+    assert (record["device"], record["dtype"]) == ("cpu", "float32")
+    assert set(record["versions"]) == {"python", "torch"}
+    whole = replace(
+        Request.from_dict(record["request"]),
+        seed=record["batch"]["seed"],
+        count=record["batch"]["count"],
+    )
+    again = await pictures(service, whole)
+    assert (again[record["batch"]["index"]] == pixels(path)).all()
+
+
+@pytest.mark.parametrize("moment", [Loading, Started, Step, Picture])
+def test_after_a_cancel_no_step_begins(tiny_checkpoint: Path, moment: type) -> None:
+    control = Control()
+    after: list[Event | Picture] = []
+    events = EngineRunner("cpu", "float32", tiny_checkpoint.parent).run(
+        Run("job", request(steps=20, count=2), previews=True), control
+    )
+    for event in events:
+        if isinstance(event, moment):
+            break
+    control.cancel()
+    with pytest.raises(RunCancelled):
+        after.extend(events)
+    # The component that is being read is read to its end.
+    assert [event for event in after if not isinstance(event, Loading)] == []
+
+
+def tensor_elements() -> int:
+    kinds = (torch.Tensor, torch.nn.Parameter)
+    return sum(one.numel() for one in gc.get_objects() if type(one) in kinds)
+
+
+async def test_a_cancelled_run_leaves_no_tensor_behind(service: Service) -> None:
+    asked = request(steps=100, count=2)
+    left = []
+    for _ in range(3):
+        job = service.submit(asked, "ann")
+        await wait_for(service, job, Step)
+        service.cancel(job, "ann")
+        assert isinstance((await watch(service, job))[-1], Cancelled)
+        left.append(tensor_elements())
+    assert left[1] == left[2]
+    assert isinstance((await run(service, request()))[-1], Finished)
+
+
+@pytest.mark.parametrize(
+    ("damage", "match"),
+    [
+        (lambda model: shutil.rmtree(model / "vae"), "vae"),
+        (lambda model: (model / "unet/config.json").write_text("{"), "config.json"),
+        (
+            lambda model: (model / "unet/diffusion_pytorch_model.safetensors").write_text(
+                "version https://git-lfs.github.com/spec/v1\n"
+            ),
+            "LFS",
+        ),
+    ],
+    ids=["missing", "broken", "pointer"],
+)
+async def test_a_damaged_model_is_named_and_the_next_job_works(
+    service: Service, tiny_checkpoint: Path, damage: Any, match: str
+) -> None:
+    model = tiny_checkpoint.parent / "damaged"
+    shutil.copytree(tiny_checkpoint, model)
+    try:
+        damage(model)
+        try:
+            message = ""
+            job = service.submit(request(model="damaged"), "ann")
+        except ValueError as error:  # what the catalog reads is known before there is a job
+            message = str(error)
+        else:
+            last = (await watch(service, job))[-1]
+            assert isinstance(last, Failed)
+            message = last.message
+    finally:
+        shutil.rmtree(model)
+    assert match in message
+    assert "Internal error" not in message
+    await run(service, request())
+
+
+async def test_the_worker_process_draws_what_the_thread_draws(
+    service: Service, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    models = tiny_checkpoint.parent
+    apart = Service(lambda: ProcessWorker("auto", "auto", models), tmp_path, models)
+    apart.start()
+    try:
+        job = apart.submit(request(), "ann")
+        first = (await watch(apart, job))[-1]
+        assert isinstance(first, Finished)
+        assert set(first.loaded) >= {"unet", "vae", "text_encoder"}
+        here = await pictures(service, request())
+        there = await pictures(apart, request())
+        assert (here[0] == there[0]).all()
+    finally:
+        await asyncio.to_thread(apart.stop)

@@ -1,0 +1,202 @@
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from engine.errors import EngineError, RequestError
+from engine.service import JobNotFound, QueueFull, Service, WorkerDown
+from engine.service.events import (
+    Cancelled,
+    Event,
+    Failed,
+    Finished,
+    Loading,
+    Queued,
+    Saved,
+    Started,
+    Step,
+)
+from engine.service.jobs import Jobs
+from tests.service.stub import StubThread, request, until, wait_for, watch
+
+
+async def works(service: Service) -> bool:
+    """Whether one more job runs to its end."""
+    return isinstance((await watch(service, service.submit(request(), "ann")))[-1], Finished)
+
+
+async def test_a_run_is_told_from_queue_to_file(service: Service) -> None:
+    job = service.submit(request(count=2, seed=7), "ann")
+    events = await watch(service, job)
+    kinds = [type(event) for event in events if not isinstance(event, Step)]
+    assert kinds == [Queued, Loading, Loading, Started, Saved, Saved, Finished]
+    assert [event.number for event in events] == sorted({event.number for event in events})
+    assert all(event.job == job and event.time > 0 for event in events)
+    saved = [event for event in events if isinstance(event, Saved)]
+    assert [(one.index, one.seed, one.width) for one in saved] == [(0, 7, 8), (1, 8, 8)]
+    assert Image.open(saved[1].path).getpixel((0, 0)) == (8, 0, 0)
+    assert service.status | {"pid": 0} == {
+        "state": "ready",
+        "device": "cpu",
+        "dtype": "float32",
+        "pid": 0,
+        "message": "",
+        "waiting": 0,
+    }
+
+
+async def test_jobs_run_in_order_and_positions_follow(service: Service) -> None:
+    jobs = [service.submit(request(), "ann") for _ in range(3)]
+    ends = [(await watch(service, job))[-1] for job in jobs]
+    assert all(isinstance(end, Finished) for end in ends)
+    assert ends == sorted(ends, key=lambda end: end.time)
+    third = await watch(service, jobs[2])
+    assert [event.position for event in third if isinstance(event, Queued)] == [1]
+
+
+async def test_a_late_watcher_sees_what_counts_and_may_start_anywhere(service: Service) -> None:
+    job = service.submit(request(steps=20), "ann")
+    await watch(service, job)
+    again = await watch(service, job)
+    steps = [event for event in again if isinstance(event, Step)]
+    assert [(step.step, step.preview) for step in steps] == [(16, b"jpeg"), (20, None)]
+    assert await watch(service, job, after=again[-2].number) == again[-1:]
+    assert await watch(service, job, after=again[-1].number) == []
+
+
+async def test_a_slow_watcher_falls_behind_in_nothing_but_steps(service: Service) -> None:
+    job = service.submit(request(steps=50), "ann")
+    seen: list[Event] = []
+    async for event in service.events(job, "ann"):
+        seen.append(event)
+        await asyncio.sleep(0.1)
+    assert {Queued, Loading, Started, Saved, Finished} <= {type(event) for event in seen}
+    assert len([event for event in seen if isinstance(event, Step)]) < 20
+
+
+@pytest.mark.parametrize("moment", [Loading, Started, Step])
+async def test_a_run_is_cancelled_within_one_step(service: Service, moment: type[Event]) -> None:
+    job = service.submit(request(steps=500), "ann")
+    await wait_for(service, job, moment)
+    before = (await service.query("counts"))["steps"]
+    service.cancel(job, "ann")
+    last = (await watch(service, job))[-1]
+    counts = await service.query("counts")
+    assert isinstance(last, Cancelled)
+    assert last.step == counts["steps"] <= before + 2  # one may have ended on the way here
+    assert counts["releases"] == 1
+    assert await works(service)
+
+
+async def test_a_waiting_job_is_cancelled_without_a_run(service: Service) -> None:
+    first, second, third = (service.submit(request(steps=20), "ann") for _ in range(3))
+    await wait_for(service, first, Started)
+    service.cancel(second, "ann")
+    queued, cancelled = await watch(service, second)
+    assert isinstance(queued, Queued)
+    assert isinstance(cancelled, Cancelled)
+    assert isinstance((await watch(service, third))[-1], Finished)
+    service.cancel(third, "ann")  # too late, and no harm
+    assert (await service.query("counts"))["runs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("refuse", "width is 7: a multiple of 8 is needed."),
+        ("crash", "Internal error (RuntimeError): a kernel is unhappy"),
+    ],
+)
+async def test_an_error_ends_its_job_alone(service: Service, prompt: str, message: str) -> None:
+    last = (await watch(service, service.submit(request(prompt), "ann")))[-1]
+    assert isinstance(last, Failed)
+    assert last.message == message
+    assert await works(service)
+    assert (await service.query("counts"))["releases"] == 1
+
+
+async def test_another_owner_finds_nothing(service: Service) -> None:
+    job = service.submit(request(steps=20), "ann")
+    for name, owner in [(job, "bob"), ("no-such-job", "ann")]:
+        with pytest.raises(JobNotFound, match="no job"):
+            await watch(service, name, owner)
+        with pytest.raises(JobNotFound, match="no job"):
+            service.cancel(name, owner)
+    assert isinstance((await watch(service, job))[-1], Finished)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "match"),
+    [
+        ({"steps": 0}, RequestError, "steps"),
+        ({"width": 12}, RequestError, "width"),
+        ({"prompt": " "}, RequestError, "prompt"),
+        ({"model": "none"}, EngineError, "tiny"),
+        ({"model": "../tiny"}, EngineError, "name"),
+    ],
+)
+async def test_a_bad_request_is_refused_at_once(
+    service: Service, fields: dict, error: type[Exception], match: str
+) -> None:
+    with pytest.raises(error, match=match):
+        service.submit(request(**fields), "ann")
+    assert await works(service)
+
+
+async def test_the_queue_is_bounded(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Jobs, "max_waiting", 2)
+    running = service.submit(request(steps=500), "ann")
+    await wait_for(service, running, Started)
+    waiting = [service.submit(request(), "ann") for _ in range(2)]
+    with pytest.raises(QueueFull, match="2 jobs are waiting"):
+        service.submit(request(), "ann")
+    service.cancel(running, "ann")
+    for job in waiting:
+        assert isinstance((await watch(service, job))[-1], Finished)
+
+
+async def test_a_full_disk_ends_in_a_message(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        events = await watch(service, service.submit(request(count=16), "ann"))
+    assert isinstance(events[-1], Failed)
+    assert str(tmp_path / "out") in events[-1].message
+    assert "No space left on device" in events[-1].message
+    assert not [event for event in events if isinstance(event, Saved)]
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert await works(service)
+    assert (await service.query("counts"))["pictures"] < 16  # the device was not kept for the rest
+
+
+async def test_previews_can_be_left_out(service: Service) -> None:
+    job = service.submit(request(), "ann", previews=False)
+    async for event in service.events(job, "ann"):
+        assert getattr(event, "preview", None) is None
+
+
+async def test_a_wrong_query_is_told_and_does_no_harm(service: Service) -> None:
+    with pytest.raises(WorkerDown, match="starting"):
+        await Service(lambda: StubThread("", "", Path()), Path(), Path()).query("counts")
+    await until(service, "ready")
+    with pytest.raises(EngineError, match="no query 'weather'"):
+        await service.query("weather")
+    assert await works(service)
+
+
+async def test_stopping_ends_every_job(service: Service) -> None:
+    jobs = [service.submit(request(steps=500), "ann") for _ in range(2)]
+    await wait_for(service, jobs[0], Started)
+    await asyncio.to_thread(service.stop)
+    for job in jobs:
+        last = (await watch(service, job))[-1]
+        assert isinstance(last, Failed)
+        assert last.message == "Stepwise was stopped."
+    with pytest.raises(WorkerDown, match="stopped"):
+        service.submit(request(), "ann")

@@ -1,0 +1,69 @@
+from typing import Any
+
+import pytest
+
+from engine.errors import RequestError
+from ui.bind import new_session, owner_of, request_from
+
+PAGE: dict[str, Any] = {
+    "model": "tabletop",
+    "prompt": "a cube",
+    "negative_prompt": "",
+    "scheduler": "",
+    "steps": 25.0,
+    "guidance_scale": 5,
+    "width": 64,
+    "height": 64,
+    "seed": 3,
+    "count": 1,
+}
+
+
+def test_values_reach_the_request_by_name() -> None:
+    request = request_from(task="text-to-image", random_seed=False, **PAGE)
+    assert request.to_dict() == PAGE | {"task": "text-to-image"}
+    assert isinstance(request.steps, int)
+
+
+def test_a_new_seed_leaves_room_for_all_pictures() -> None:
+    values = PAGE | {"seed": None, "count": 16}
+    seeds = {request_from(task="text-to-image", random_seed=True, **values).seed for _ in range(9)}
+    assert len(seeds) == 9
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("prompt", ""),
+        ("model", None),
+        ("steps", None),
+        ("steps", 0),
+        ("steps", 2.5),
+        ("steps", "7"),
+        ("steps", True),
+        ("steps", float("nan")),
+        ("steps", float("inf")),
+        ("width", 60),
+        ("seed", -1),
+        ("count", 17),
+        ("guidance_scale", None),
+        ("guidance_scale", 51),
+    ],
+)
+def test_a_wrong_value_is_named(field: str, value: object) -> None:
+    with pytest.raises(RequestError, match=field):
+        request_from(task="text-to-image", **(PAGE | {field: value}))
+
+
+@pytest.mark.parametrize("kept", [None, {}, "x", {"owner": "guess"}, {"owner": 7}])
+def test_a_browser_without_a_token_gets_one(kept: object) -> None:
+    session = new_session(kept)
+    assert len(session["owner"]) == 32
+    assert session["job"] == ""
+    assert new_session({**session, "job": "j"}) == {**session, "job": "j"}
+
+
+def test_callers_without_a_token_get_their_own() -> None:
+    token = new_session(None)["owner"]
+    assert owner_of(token) == token
+    assert owner_of("") != owner_of("")

@@ -1,0 +1,51 @@
+import pytest
+
+from engine.service.events import Saved
+from ui.markup import alert, device, hood, status
+from ui.stage import Result, describe
+from ui.stream import View
+
+EVIL = "<img src=x onerror=alert(1)>\"'"
+
+
+def test_nothing_that_comes_from_outside_is_html() -> None:
+    row = dict.fromkeys(("model", "name", "id", "device", "dtype", "loads"), EVIL)
+    figures = {"components": [row | {"bytes": 1}], "bytes": 1, "budget": 2, "loads": 1}
+    result = Result("pictures/s/a.png", EVIL, 1, 8, 8, 2)
+    pieces = [
+        alert(EVIL),
+        status(View(phase="loading", message=EVIL)),
+        device({"state": "ready", "device": EVIL}),
+        hood(figures, View(phase="done", loaded=(EVIL,))),
+        hood(None, View(), EVIL),
+        describe(result),
+    ]
+    for piece in pieces:
+        assert "<img" not in piece
+        assert "&lt;img" in piece
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (View(), "Ready"),
+        (View("drawing", "Drawing", 12, 25, 8.14), "step 12 of 25 · 8.1 steps/s · 2 s left"),
+        (View("drawing", "Drawing", 1, 25, 0.05), "0.05 steps/s · 8 min left"),
+        (View("done", "Done", 25, 25, seconds=3.21), "25 steps · 3.2 s"),
+        (View("stopped", "Stopped", 3, 25), "after step 3 of 25"),
+        (View("stopped", "Stopped"), "before the start"),
+        (View("failed", "It broke."), "It broke."),
+    ],
+)
+def test_the_line_says_where_the_run_is(view: View, words: str) -> None:
+    assert words in status(view)
+
+
+def test_only_a_change_of_phase_is_read_out() -> None:
+    def said(view: View) -> str:
+        return status(view).partition('data-say="')[2].partition('"')[0]
+
+    assert said(View("drawing", "Drawing", 1, 25, 8.0)) == said(View("drawing", "Drawing", 2, 25))
+    saved = Saved(index=0, seed=1, path="p", width=8, height=8)
+    assert said(View("done", "Done", saved=(saved,))) == "Done: 1 picture"
+    assert said(View("done", "Done", saved=(saved, saved))) == "Done: 2 pictures"

@@ -1,0 +1,60 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from gradio_client import Client  # type: ignore[import-untyped]
+from gradio_client.exceptions import AppError  # type: ignore[import-untyped]
+
+from engine.service import Service
+from tests.repository import ROOT
+from tests.ui.stub import StubWorker, stub_models
+from ui.app import build_page, page_options
+from ui.controls import refresh
+from ui.pictures import PictureRoute
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    models, outputs = stub_models(tmp_path / "models"), tmp_path / "outputs"
+    service = Service(lambda: StubWorker(models), outputs, models)
+    route = PictureRoute(outputs)
+    page = build_page(service, models, route)
+    options = page_options(route) | {"prevent_thread_lock": True, "quiet": True}
+    _, url, _ = page.launch(server_name="127.0.0.1", **options)
+    service.start()
+    yield url
+    page.close(verbose=False)
+    service.stop()
+
+
+def test_the_api_draws_and_names_its_parameters(url: str) -> None:
+    client = Client(url, verbose=False)
+    (endpoint,) = client.view_api(return_format="dict")["named_endpoints"].values()
+    names = [parameter["parameter_name"] for parameter in endpoint["parameters"]]
+    assert {"prompt", "model", "scheduler", "steps", "seed", "owner"} <= set(names)
+    draw = {"prompt": "a", "model": "stub", "steps": 2, "api_name": "/text_to_image"}
+    first, second = client.predict(**draw, seed=7, count=2)
+    assert (first["seed"], second["seed"]) == (7, 8)
+    with urlopen(url + second["url"]) as answer:
+        assert answer.read().startswith(b"\x89PNG")
+    for wrong, message in (
+        ({"width": 60}, "width is 60, which is not a multiple of 8"),
+        ({"model": "no"}, "not in the models folder"),
+        ({"prompt": "broken"}, "Git LFS pointer"),
+    ):
+        with pytest.raises(AppError, match=message):
+            client.predict(**(draw | wrong))
+
+
+def test_models_may_come_and_go(tmp_path: Path) -> None:
+    models = stub_models(tmp_path)
+    assert refresh(models, "text-to-image", "gone") == {"choices": ["stub"], "value": "stub"}
+    assert refresh(tmp_path / "none", "text-to-image", "stub") == {"choices": [], "value": None}
+
+
+def test_the_interface_imports_no_torch() -> None:
+    code = "import sys, app, ui.app, engine.service; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

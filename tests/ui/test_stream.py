@@ -1,0 +1,72 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from engine.service.events import (
+    Cancelled,
+    Event,
+    Failed,
+    Finished,
+    Loading,
+    Queued,
+    Saved,
+    Started,
+    Step,
+)
+from ui.stream import View, fold, views
+
+SAVED = Saved(index=0, seed=4, path="p.png", width=8, height=8)
+
+
+def step(number: int, time: float, preview: bytes | None = None) -> Step:
+    return Step(step=number, total=9, seconds=1, rate=2.0, preview=preview, time=time)
+
+
+async def collect(events: list[Event], now: list[float]) -> list[View]:
+    async def source() -> AsyncIterator[Event]:
+        for event in events:
+            yield event
+
+    return [view async for view in views(source(), lambda: now.pop(0))]
+
+
+@pytest.mark.parametrize(
+    ("event", "phase", "words"),
+    [
+        (Queued(position=1), "queued", "Waiting for the engine"),
+        (Queued(position=3), "queued", "2 ahead"),
+        (Loading(model="tabletop", component="text_encoder"), "loading", "tabletop: text encoder"),
+        (Started(total=9, count=1), "drawing", "Drawing"),
+        (step(3, 0), "drawing", "Drawing"),
+        (step(9, 0), "drawing", "Finishing"),
+        (SAVED, "saving", "Saving"),
+        (Finished(seconds=1), "done", "Done"),
+        (Cancelled(step=3), "stopped", "Stopped"),
+        (Failed(message="It broke."), "failed", "It broke."),
+    ],
+)
+def test_every_event_has_a_view(event: Event, phase: str, words: str) -> None:
+    view = fold(event, View())
+    assert view.phase == phase
+    assert words in view.message
+    assert view.running == (phase in ("queued", "loading", "drawing", "saving"))
+
+
+def test_time_left_follows_the_rate() -> None:
+    assert fold(step(3, 0), View()).left == 3.0
+    assert View(total=9).left == 0.0
+
+
+async def test_pictures_add_up_and_previews_are_shown_once() -> None:
+    events = [step(1, 0, b"1"), SAVED, SAVED, Finished(seconds=1, loaded=("unet",))]
+    shown = await collect(events, [0.0])
+    assert [view.preview for view in shown] == [b"1", None, None, None]
+    assert shown[-1].saved == (SAVED, SAVED)
+    assert shown[-1].loaded == ("unet",)
+
+
+async def test_steps_without_a_preview_come_ten_a_second_and_late_ones_not_at_all() -> None:
+    events = [step(1, 10.0), step(2, 10.02), step(3, 10.03, b"3"), step(4, 10.2), step(5, 10.3)]
+    shown = await collect([*events, Finished(seconds=1)], [10.0, 10.02, 10.03, 10.2, 12.0])
+    assert [view.step for view in shown] == [1, 3, 4, 5]
+    assert shown[-1].phase == "done"

@@ -1,0 +1,1 @@
+"""The recipe of the bundled models: scenes, renderer, captions, training and evaluation."""

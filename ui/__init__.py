@@ -1,0 +1,1 @@
+"""The browser interface: Gradio over the service. Nothing here imports torch."""

@@ -1,0 +1,81 @@
+"""The page: header, tabs, and what they share."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from engine.service import Service
+from ui import markup
+from ui.controls import refresh
+from ui.pictures import PictureRoute
+from ui.tabs import text_to_image
+from ui.theme import ASSETS, head, script, stylesheet, theme
+
+__all__ = ["build_page", "page_options"]
+
+WAITING = 1_000  # joins that Gradio's own queue holds; ours orders the work
+
+
+def build_page(service: Service, models: Path, route: PictureRoute) -> gr.Blocks:
+    """The Blocks, ready for `launch(**page_options(route))`."""
+    with gr.Blocks(title="Stepwise", analytics_enabled=False, fill_width=True) as page:
+        # fixed key and secret: the defaults change at every start, and the browser would forget
+        session = gr.BrowserState({}, storage_key="stepwise.session", secret="stepwise")
+        with gr.Row(elem_classes="masthead"):
+            gr.HTML(markup.header())
+            chip = gr.HTML(markup.device({}), elem_classes="device")
+        gr.HTML('<div id="said" role="status" aria-live="polite"></div>', elem_classes="unseen")
+        with gr.Tabs(elem_classes="tasks"), gr.Tab("Text to image", id="text-to-image"):
+            controls, ended = text_to_image.build(page, service, models, route, session)
+
+        async def watch_engine() -> AsyncIterator[str]:
+            """The state of the engine until it has started, at first or again."""
+            state = ""
+            while True:
+                now = service.status
+                if now["state"] != state:
+                    state = now["state"]
+                    yield markup.device(now)
+                if state != "starting":
+                    return
+                await asyncio.sleep(0.5)
+
+        silent: dict[str, Any] = {
+            "api_visibility": "private",
+            "show_progress": "hidden",
+            "concurrency_limit": None,
+        }
+        page.load(watch_engine, None, chip, **silent)
+        for event in ended:
+            event.then(watch_engine, None, chip, **silent)
+        page.load(
+            lambda name: gr.update(**refresh(models, "text-to-image", name)),
+            controls.model,
+            controls.model,
+            preprocess=False,
+            **silent,
+        )
+    return page.queue(default_concurrency_limit=None, max_size=WAITING)
+
+
+def page_options(route: PictureRoute) -> dict[str, Any]:
+    """What `launch()` needs for the page to look and work as built."""
+    return {
+        "theme": theme(),
+        "css_paths": stylesheet(),
+        "js": script(),
+        "head": head(),
+        "favicon_path": ASSETS / "icons" / "favicon.png",
+        "footer_links": ["api", "settings"],
+        "run_history": False,
+        "ssr_mode": False,
+        "pwa": False,
+        "mcp_server": False,
+        "enable_monitoring": False,
+        "show_error": True,
+        "max_file_size": "32mb",
+        "app_kwargs": {"routes": [route.route()]},
+    }

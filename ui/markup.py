@@ -1,0 +1,128 @@
+"""Every piece of HTML that carries a value. `gr.HTML` escapes nothing, so all is escaped here."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from ui.stream import View
+from ui.theme import ASSETS
+
+__all__ = ["alert", "device", "header", "hood", "status"]
+
+
+def header() -> str:
+    mark = (ASSETS / "icons" / "mark.svg").read_text(encoding="utf-8")
+    return f'<div class="brand">{mark}<h1>Stepwise</h1></div>'
+
+
+def device(status: Mapping[str, Any]) -> str:
+    """The state of the worker in two or three words."""
+    words = {"starting": "Engine starting…", "ready": "Ready", "busy": "Working"}
+    state = str(status.get("state", "starting"))
+    text = words.get(state, "Engine stopped")
+    if state in ("ready", "busy"):
+        text = " · ".join([text, *(str(status[k]) for k in ("device", "dtype") if status.get(k))])
+    why = escape(str(status.get("message") or ""))
+    return f'<p class="chip" data-state="{escape(state)}" title="{why}">{escape(text)}</p>'
+
+
+def status(view: View) -> str:
+    """The line under the picture. `data-say` is what assets/js reads out, only when it changes."""
+    if view.phase == "failed":
+        return alert(view.message)
+    if view.phase == "idle":
+        return '<div class="line" data-phase="idle"><p>Ready when you are.</p></div>'
+    share = view.step / view.total if view.total else 0.0
+    done = 1.0 if view.phase in ("done", "saving") else share
+    return (
+        f'<div class="line" data-phase="{view.phase}" data-step="{view.step}" '
+        f'data-say="{escape(_said(view))}">'
+        f'<div class="bar" style="--done:{done:.4f}"></div>'
+        f"<p><strong>{escape(view.message)}</strong>{_numbers(view)}</p></div>"
+    )
+
+
+def alert(message: str) -> str:
+    """Something went wrong, in words for the person at the page."""
+    return (
+        '<div class="line" data-phase="failed" role="alert"><p><strong>That did not work.</strong>'
+        f" {escape(message)}</p></div>"
+    )
+
+
+def _said(view: View) -> str:
+    if view.phase == "stopped":
+        return f"Stopped after step {view.step}"
+    if view.phase == "done":
+        return f"Done: {len(view.saved)} picture{'s' * (len(view.saved) != 1)}"
+    return view.message
+
+
+def _numbers(view: View) -> str:
+    if view.phase == "stopped":
+        parts = [f"after step {view.step} of {view.total}" if view.total else "before the start"]
+    elif view.phase == "done":
+        parts = [f"{view.total} steps", f"{view.seconds:.1f} s"]
+    elif view.phase in ("drawing", "saving") and view.step:
+        parts = [f"step {view.step} of {view.total}"]
+        if view.rate:
+            parts += [f"{_short(view.rate)} steps/s", f"{_time(view.left)} left"]
+    else:
+        return ""
+    return f" <span>{escape(' · '.join(parts))}</span>"
+
+
+def _short(value: float) -> str:
+    return f"{value:.2g}" if value < 1 else f"{value:.1f}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def hood(figures: Mapping[str, Any] | None, view: View, problem: str = "") -> str:
+    """What the last run cost and what the engine holds in memory."""
+    return f'<div class="hood">{_run(view)}{_memory(figures, problem)}</div>'
+
+
+def _run(view: View) -> str:
+    if view.phase != "done":
+        return ""
+    loaded = ", ".join(view.loaded) or "nothing, all was in memory"
+    rows = [
+        ("Loaded for this run", loaded),
+        ("Seconds", f"{view.seconds:.2f}"),
+        ("Steps a second", f"{view.rate:.2f}" if view.rate else "–"),
+    ]
+    cells = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in rows)
+    return f'<h3>Last run</h3><dl id="last-run" data-loaded="{len(view.loaded)}">{cells}</dl>'
+
+
+def _memory(figures: Mapping[str, Any] | None, problem: str) -> str:
+    if figures is None:
+        return f"<p>{escape(problem)}</p>" if problem else ""
+    columns = ("model", "name", "bytes", "dtype", "device", "loads", "id")
+    head = "".join(
+        f'<th scope="col">{c}</th>' for c in ("Model", "Component", "Size", *columns[3:])
+    )
+    body = "".join(
+        f'<tr data-component="{escape(str(row["name"]))}" data-id="{escape(str(row["id"]))}">'
+        + "".join(f"<td>{escape(_cell(column, row.get(column, '')))}</td>" for column in columns)
+        + "</tr>"
+        for row in figures["components"]
+    )
+    budget = f" of {_size(figures['budget'])}" if figures.get("budget") else ""
+    return (
+        f'<h3>In memory</h3><p id="memory" data-loads="{int(figures["loads"])}">'
+        f"{_size(figures['bytes'])}{budget}; {int(figures['loads'])} loads since the start</p>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Components in memory">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(column: str, value: object) -> str:
+    return _size(int(str(value))) if column == "bytes" else str(value)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

@@ -1,0 +1,82 @@
+"""How finished pictures reach the page: a route of ours, and components that take its addresses.
+
+Gradio would copy each picture into a cache that it clears by age, or serve the whole folder to
+everyone (`allowed_paths`). Instead the service's own PNG is served, byte for byte, at an address
+that carries a signature: only who was given it, the owner of the job, can ask for it. Previews
+travel inside the event as data: no file, no second request.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+import gradio as gr
+from gradio.components.gallery import GalleryData, GalleryImage
+from gradio.data_classes import ImageData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Route
+
+__all__ = ["PictureRoute", "Shelf", "Stage"]
+
+
+class PictureRoute:
+    """Signs and serves the files of one folder. Signatures last as long as the process."""
+
+    def __init__(self, outputs: Path) -> None:
+        self._outputs = outputs.resolve()
+        self._secret = secrets.token_bytes(32)
+
+    def address(self, path: str | Path) -> str:
+        """Relative to the page, so that it holds behind any proxy."""
+        name = Path(path).resolve().relative_to(self._outputs).as_posix()
+        return f"pictures/{self._sign(name)}/{name}"
+
+    def route(self) -> Route:
+        return Route("/pictures/{signature}/{name:path}", self._serve)
+
+    def _sign(self, name: str) -> str:
+        return hmac.new(self._secret, name.encode(), hashlib.sha256).hexdigest()[:32]
+
+    async def _serve(self, request: Request) -> FileResponse:
+        name = request.path_params["name"]
+        path = self._outputs / name
+        signed = hmac.compare_digest(self._sign(name), request.path_params["signature"])
+        if not signed or not path.is_file():
+            raise HTTPException(404, "No such picture.")
+        return FileResponse(
+            path, media_type="image/png", headers={"Cache-Control": "private, max-age=86400"}
+        )
+
+
+class Stage(gr.Image):
+    """An image that takes JPEG bytes (a preview) or an address of PictureRoute."""
+
+    is_template = True
+
+    def postprocess(self, value: bytes | str | None) -> ImageData | None:  # type: ignore[override]
+        if isinstance(value, bytes):
+            data = base64.b64encode(value).decode()
+            return ImageData(url=f"data:image/jpeg;base64,{data}", orig_name="preview.jpg")
+        return _image(value) if value else None
+
+
+class Shelf(gr.Gallery):
+    """A gallery that takes (address, caption) pairs."""
+
+    is_template = True
+
+    def postprocess(  # type: ignore[override]
+        self, value: Sequence[tuple[str, str]] | None
+    ) -> GalleryData:
+        return GalleryData(
+            root=[GalleryImage(image=_image(url), caption=caption) for url, caption in value or ()]
+        )
+
+
+def _image(address: str) -> ImageData:
+    return ImageData(url=address, orig_name=address.rpartition("/")[2], mime_type="image/png")

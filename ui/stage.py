@@ -1,0 +1,139 @@
+"""The half of a tab where the picture is: picture, status, facts, results, under the hood."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from engine.service.events import Saved
+from ui import markup
+from ui.pictures import PictureRoute, Shelf, Stage
+from ui.stream import IDLE, View
+
+__all__ = ["Parts", "Result", "build_stage", "describe"]
+
+KEPT = 48
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished picture as the page knows it; `address` is relative to the page."""
+
+    address: str
+    prompt: str
+    seed: int
+    width: int
+    height: int
+    steps: int
+
+    @classmethod
+    def of(cls, saved: Saved, view: View, prompt: str, route: PictureRoute) -> "Result":
+        address = route.address(saved.path)
+        return cls(address, prompt, saved.seed, saved.width, saved.height, view.total)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Components of the stage.
+
+    results: newest first; shown: the place in it of the big picture; last: View of the last run.
+    """
+
+    picture: Stage
+    status: gr.HTML
+    facts: gr.HTML
+    shelf: Shelf
+    hood: gr.HTML
+    accordion: gr.Accordion
+    results: gr.State
+    shown: gr.State
+    last: gr.State
+
+    def show(self, results: Sequence[Result], index: int) -> dict[Component, Any]:
+        """Updates that bring result `index` to the big picture."""
+        result = results[index]
+        return {
+            self.picture: gr.update(value=result.address, alt_text=result.prompt),
+            self.facts: describe(result),
+            self.shelf: gr.update(selected_index=index),
+            self.shown: index,
+        }
+
+    def update(self, view: View, new: list[Result], old: list[Result]) -> dict[Component, Any]:
+        """Updates for one view of a running job: `new` are its pictures, `old` the earlier ones."""
+        changed: dict[Component, Any] = {self.status: markup.status(view)}
+        if view.phase == "saving":
+            results = [*new, *old][:KEPT]
+            changed[self.results] = results
+            changed |= self.show(results, 0)
+            thumbnails = [(r.address, f"Seed {r.seed}") for r in results]
+            changed[self.shelf] = gr.update(value=thumbnails, selected_index=0)
+        elif view.preview is not None:
+            changed[self.picture] = gr.update(value=view.preview, alt_text="The picture so far")
+            changed[self.facts] = ""
+        return changed
+
+
+def describe(result: Result) -> str:
+    """Seed and size of a picture, and its download: the file as it lies on disk."""
+    facts = f"Seed {result.seed} · {result.width} × {result.height} · {result.steps} steps"
+    name = f"stepwise-{result.address.rpartition('/')[2]}"
+    return (
+        f'<div class="facts"><p title="{escape(result.prompt)}">{escape(facts)}</p>'
+        f'<a href="{escape(result.address)}" download="{escape(name)}">Download PNG</a></div>'
+    )
+
+
+def build_stage() -> Parts:
+    """Place the stage in the current layout."""
+    picture = Stage(
+        label="Picture",
+        show_label=False,
+        format="jpeg",
+        interactive=False,
+        buttons=["fullscreen"],
+        elem_classes="picture",
+        alt_text="",
+    )
+    status = gr.HTML(markup.status(IDLE), elem_classes="status")
+    facts = gr.HTML("", elem_classes="facts-line")
+    shelf = Shelf(
+        label="Results",
+        show_label=False,
+        columns=6,
+        height="auto",
+        object_fit="cover",
+        allow_preview=False,
+        interactive=False,
+        buttons=[],
+        elem_classes="shelf",
+    )
+    with gr.Accordion("Under the hood", open=False, elem_classes="under") as accordion:
+        hood = gr.HTML(markup.hood(None, IDLE))
+    parts = Parts(
+        picture,
+        status,
+        facts,
+        shelf,
+        hood,
+        accordion,
+        results=gr.State([]),
+        shown=gr.State(0),
+        last=gr.State(IDLE),
+    )
+
+    def select(results: list[Result], event: gr.SelectData) -> dict[Component, Any]:
+        return parts.show(results, int(event.index))
+
+    shelf.select(
+        select,
+        inputs=parts.results,
+        outputs=[picture, facts, shelf, parts.shown],
+        api_visibility="private",
+        show_progress="hidden",
+        concurrency_limit=None,
+    )
+    return parts

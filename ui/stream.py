@@ -1,0 +1,138 @@
+"""What a watcher of a job sees: events of the service folded into one view at a time."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from functools import singledispatch
+
+from engine.service.events import (
+    Cancelled,
+    Event,
+    Failed,
+    Finished,
+    Loading,
+    Queued,
+    Saved,
+    Started,
+    Step,
+)
+
+__all__ = ["IDLE", "View", "fold", "views"]
+
+QUIET = 0.1
+STALE = 1.0
+
+
+@dataclass(frozen=True)
+class View:
+    """The state of one run as the page shows it.
+
+    phase: idle, queued, loading, drawing, saving, done, stopped or failed.
+    message: the state in words, also read out to people who do not see the page.
+    rate: steps a second. seconds: of the run so far.
+    preview: JPEG that is new in this view, or None to leave the picture as it is.
+    saved: the finished images so far, in order.
+    loaded: components that the run had to load (known once it is done).
+    """
+
+    phase: str = "idle"
+    message: str = ""
+    step: int = 0
+    total: int = 0
+    rate: float = 0.0
+    seconds: float = 0.0
+    preview: bytes | None = None
+    saved: tuple[Saved, ...] = ()
+    loaded: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        return self.phase in ("queued", "loading", "drawing", "saving")
+
+    @property
+    def left(self) -> float:
+        """Seconds until the last step, by the present rate; 0 when unknown."""
+        return (self.total - self.step) / self.rate if self.rate > 0 else 0.0
+
+
+IDLE = View()
+
+
+@singledispatch
+def fold(event: Event, view: View) -> View:
+    """The view after `event`."""
+    raise TypeError(f"no view for {type(event).__name__}")
+
+
+@fold.register
+def _(event: Queued, view: View) -> View:
+    ahead = event.position - 1
+    message = f"Waiting: {ahead} ahead of you" if ahead > 0 else "Waiting for the engine"
+    return replace(view, phase="queued", message=message)
+
+
+@fold.register
+def _(event: Loading, view: View) -> View:
+    part = event.component.replace("_", " ")
+    return replace(view, phase="loading", message=f"Loading {event.model}: {part}…")
+
+
+@fold.register
+def _(event: Started, view: View) -> View:
+    return replace(view, phase="drawing", message="Drawing", total=event.total)
+
+
+@fold.register
+def _(event: Step, view: View) -> View:
+    return replace(
+        view,
+        phase="drawing",
+        message="Drawing" if event.step < event.total else "Finishing the picture",
+        step=event.step,
+        total=event.total,
+        rate=event.rate,
+        seconds=event.seconds,
+        preview=event.preview,
+    )
+
+
+@fold.register
+def _(event: Saved, view: View) -> View:
+    return replace(view, phase="saving", message="Saving", saved=(*view.saved, event))
+
+
+@fold.register
+def _(event: Finished, view: View) -> View:
+    return replace(
+        view, phase="done", message="Done", seconds=event.seconds, loaded=tuple(event.loaded)
+    )
+
+
+@fold.register
+def _(event: Cancelled, view: View) -> View:
+    return replace(view, phase="stopped", message="Stopped", step=event.step)
+
+
+@fold.register
+def _(event: Failed, view: View) -> View:
+    return replace(view, phase="failed", message=event.message)
+
+
+async def views(
+    events: AsyncIterator[Event], clock: Callable[[], float] = time.time
+) -> AsyncIterator[View]:
+    """One view for every event worth showing; the last one always.
+
+    Nothing holds a sender back when the page is slower than the run, so steps without a preview
+    come at most ten a second, and steps that are old by the time they are read (a page that was
+    reloaded, a browser that hung) are passed over for the newest.
+    """
+    view, shown = IDLE, 0.0
+    async for event in events:
+        view = fold(event, replace(view, preview=None))
+        if isinstance(event, Step):
+            now = clock()
+            if now - event.time > STALE or (event.preview is None and now - shown < QUIET):
+                continue
+            shown = now
+        yield view
