@@ -227,7 +227,7 @@ class AutoencoderKL(Model):
 
     @cached_property
     def previewer(self) -> LatentPreview:
-        """A cheap linear stand-in for `decode`, fitted at first use and kept."""
+        """A cheap stand-in for `decode`, fitted at first use and kept."""
         return LatentPreview.fit(self)
 
     def encode(self, pixels: Tensor) -> AutoencoderKLOutput:

@@ -1,4 +1,4 @@
-"""A cheap look at latents: the best linear stand-in for an autoencoder's decoder."""
+"""A cheap look at latents: a small stand-in for an autoencoder's decoder, fitted in closed form."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,54 +16,69 @@ if TYPE_CHECKING:
 __all__ = ["LatentPreview"]
 
 CELLS = 16
-PICTURES = 8
-LEAVES = 60
+PICTURES = 12
+LEAVES = 20
 MAX_PATCH = 4
-RIDGE = 1e-4
+FEATURES = 256
+RIDGE = 1e-3
 
 
 @dataclass(frozen=True)
 class LatentPreview:
-    """A linear map from a latent and its eight neighbours to a patch of pixels.
+    """A map from a latent and its eight neighbours to a patch of pixels.
 
-    weight: (3 * patch**2, C * 9 + 1), the last column for a constant.
+    It is linear in the latents and in random features of them (Rahimi and Recht 2007), so that it
+    is fitted by least squares, and yet follows colours that are not linear in the latents.
+
+    features: (F, C * 9 + 1), of which the positive part is taken.
+    weight: (3 * patch**2, C * 9 + 1 + F).
     """
 
+    features: Tensor
     weight: Tensor
     patch: int
 
     @classmethod
     @torch.no_grad()
     def fit(cls, vae: "AutoencoderKL") -> "LatentPreview":
-        """Fit by least squares on generated pictures that the encoder turns into latents."""
+        """Fit to what the decoder makes of the latents of generated pictures."""
         scale = vae.downscale
         patch = min(scale, MAX_PATCH)
-        pictures = dead_leaves(PICTURES, CELLS * scale)
-        latents = torch.cat(
-            [vae.encode(one[None].to(vae.device)).latent_dist.mean for one in pictures]
-        )
-        inputs = _neighbours(latents.float().cpu() * vae.config.scaling_factor).double()
-        pixels = F.avg_pool2d(pictures, scale // patch)
-        targets = F.unfold(pixels, patch, stride=patch).transpose(1, 2).flatten(0, 1).double()
-        inputs = inputs.transpose(1, 2).flatten(0, 1)
-        # A little ridge, for channels that the generated pictures hardly use.
+        latents, pixels = [], []
+        for picture in dead_leaves(PICTURES, CELLS * scale).split(1):
+            mean = vae.encode(picture.to(vae.device)).latent_dist.mean
+            latents.append(mean.float().cpu() * vae.config.scaling_factor)
+            pixels.append(vae.decode(mean).sample.float().cpu().clamp(-1, 1))
+        features = _random_features(latents[0].shape[1])
+        inputs = _inputs(torch.cat(latents), features).transpose(1, 2).flatten(0, 1).double()
+        targets = F.unfold(F.avg_pool2d(torch.cat(pixels), scale // patch), patch, stride=patch)
         gram = inputs.T @ inputs
         gram += RIDGE * gram.diagonal().mean() * torch.eye(len(gram)).double()
-        weight = torch.linalg.solve(gram, inputs.T @ targets).T
-        return cls(weight.float(), patch)
+        moments = inputs.T @ targets.transpose(1, 2).flatten(0, 1).double()
+        return cls(features, torch.linalg.solve(gram, moments).T.float(), patch)
 
     def __call__(self, latents: Tensor) -> list[Image.Image]:
         """Turn scaled latents (B, C, h, w) into B pictures of (h * patch, w * patch) pixels."""
         height, width = (side * self.patch for side in latents.shape[2:])
-        patches = self.weight.to(latents.device) @ _neighbours(latents.float())
+        inputs = _inputs(latents.float(), self.features.to(latents.device))
+        patches = self.weight.to(latents.device) @ inputs
         pixels = F.fold(patches, (height, width), self.patch, stride=self.patch)
         return to_pil(pixels / 2 + 0.5)
 
 
-def _neighbours(latents: Tensor) -> Tensor:
-    """Stack each latent with its neighbours and a one: (B, C * 9 + 1, h * w)."""
+def _random_features(channels: int) -> Tensor:
+    """Draw weights (FEATURES, channels * 9 + 1), most of each on the latent in the middle."""
+    generator = torch.Generator().manual_seed(0)
+    window = torch.tensor([[0.2, 0.35, 0.2], [0.35, 1.0, 0.35], [0.2, 0.35, 0.2]])
+    drawn = torch.randn(FEATURES, channels * 9 + 1, generator=generator)
+    return drawn * torch.cat([window.flatten().repeat(channels), torch.ones(1)])
+
+
+def _inputs(latents: Tensor, features: Tensor) -> Tensor:
+    """Stack each latent with its neighbours, a one, and the features of those: (B, n, h * w)."""
     padded = F.pad(latents, (1, 1, 1, 1), mode="replicate")
-    return F.pad(F.unfold(padded, 3), (0, 0, 0, 1), value=1.0)
+    near = F.pad(F.unfold(padded, 3), (0, 0, 0, 1), value=1.0)
+    return torch.cat([near, F.relu(features @ near)], dim=1)
 
 
 def dead_leaves(count: int, side: int) -> Tensor:

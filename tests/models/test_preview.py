@@ -1,4 +1,4 @@
-"""The linear preview: exact where the autoencoder is linear, of the right size elsewhere."""
+"""The preview: close where the autoencoder is linear, of the right size elsewhere."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -23,14 +23,17 @@ class Unshuffle:
     def encode(self, pixels: Tensor) -> Any:
         return SimpleNamespace(latent_dist=SimpleNamespace(mean=F.pixel_unshuffle(pixels, 2)))
 
+    def decode(self, latents: Tensor) -> Any:
+        return SimpleNamespace(sample=F.pixel_shuffle(latents, 2))
+
 
 def test_linear_autoencoder_is_undone() -> None:
     pictures = dead_leaves(4, 32)
     preview = LatentPreview.fit(Unshuffle())
     shown = preview(F.pixel_unshuffle(pictures, 2) * 0.5)
     for one, other in zip(shown, to_pil(pictures / 2 + 0.5), strict=True):
-        difference = np.asarray(one, np.int16) - np.asarray(other, np.int16)
-        assert np.abs(difference).max() <= 3
+        error = np.square(np.asarray(one, float) - np.asarray(other, float)).mean() ** 0.5
+        assert error <= 4, "a decoder that is linear is followed within 1.6 % of the range"
     assert np.asarray(shown[0]).std() > 20
 
 
