@@ -53,7 +53,7 @@ class LatentPreview:
         inputs = _inputs(torch.cat(latents), features).transpose(1, 2).flatten(0, 1).double()
         targets = F.unfold(F.avg_pool2d(torch.cat(pixels), scale // patch), patch, stride=patch)
         gram = inputs.T @ inputs
-        gram += RIDGE * gram.diagonal().mean() * torch.eye(len(gram)).double()
+        gram.diagonal().mul_(1 + RIDGE)
         moments = inputs.T @ targets.transpose(1, 2).flatten(0, 1).double()
         return cls(features, torch.linalg.solve(gram, moments).T.float(), patch)
 
