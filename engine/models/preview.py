@@ -53,7 +53,9 @@ class LatentPreview:
         inputs = _inputs(torch.cat(latents), features).transpose(1, 2).flatten(0, 1).double()
         targets = F.unfold(F.avg_pool2d(torch.cat(pixels), scale // patch), patch, stride=patch)
         gram = inputs.T @ inputs
-        gram.diagonal().mul_(1 + RIDGE)
+        diagonal = gram.diagonal()
+        # In proportion to each column; a little more for features that are never positive.
+        diagonal.mul_(1 + RIDGE).add_(1e-6 * diagonal.mean())
         moments = inputs.T @ targets.transpose(1, 2).flatten(0, 1).double()
         return cls(features, torch.linalg.solve(gram, moments).T.float(), patch)
 
