@@ -91,7 +91,8 @@ def main() -> None:
     options = parse(sys.argv[1:], os.environ)
     # before gradio is imported: it reads these once
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    os.environ.setdefault("GRADIO_TEMP_DIR", tempfile.mkdtemp(prefix="stepwise-"))
+    temporary = tempfile.TemporaryDirectory(prefix="stepwise-")  # gone when the process ends
+    os.environ.setdefault("GRADIO_TEMP_DIR", temporary.name)
 
     from engine.service import ProcessWorker, Service
     from ui.app import build_page, page_options
@@ -101,16 +102,23 @@ def main() -> None:
     service = Service(lambda: ProcessWorker(options.device, options.dtype, models), outputs, models)
     route = PictureRoute(outputs)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    _, local, shared = (page := build_page(service, models, route)).launch(
-        server_name=options.host,
-        server_port=options.port,
-        share=options.share,
-        auth=options.auth,
-        root_path=options.root_path,
-        prevent_thread_lock=True,
-        quiet=True,
-        **page_options(route),
-    )
+    page = build_page(service, models, route)
+    try:
+        _, local, shared = page.launch(
+            server_name=options.host,
+            server_port=options.port,
+            share=options.share,
+            auth=options.auth,
+            root_path=options.root_path,
+            prevent_thread_lock=True,
+            quiet=True,
+            **page_options(route),
+        )
+    except OSError:
+        sys.exit(
+            f"Stepwise cannot listen on {options.host}, port {options.port}: it is taken, or not "
+            f"allowed. Choose another with --port."
+        )
     print(f"Stepwise is at {shared or local}", flush=True)
     try:
         service.start()

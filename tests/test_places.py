@@ -16,30 +16,20 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Response, sync_playwright
+from playwright.sync_api import Browser, Response
 
+from tests.browser.studio import LIMIT, Studio, chromium_path, open_chromium
 from tests.repository import ROOT, repository_files
 
 PLAIN_USER = 1000
-CHROMIUM = "/usr/bin/chromium"
-QUIET = [
-    "--no-sandbox",  # Chromium has none for root
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-WAIT = 120  # seconds, for machines that do other work meanwhile
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield chromium
-        chromium.close()
+def chromium() -> Iterator[Browser]:
+    path = chromium_path()
+    assert path, "install Chromium, or name its program in the environment variable CHROMIUM"
+    with open_chromium(path) as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -63,7 +53,7 @@ def running(command: Sequence[str], url: str, cwd: Path, env: dict[str, str]) ->
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(command, cwd=cwd, env=env, stdout=log, stderr=log)
         try:
-            end = time.monotonic() + WAIT
+            end = time.monotonic() + LIMIT
             while not _answers(url):
                 if server.poll() is not None or time.monotonic() > end:
                     log.seek(0)
@@ -92,26 +82,26 @@ def free_port() -> int:
 def environment(home: Path, **more: str) -> dict[str, str]:
     """A bare environment: nothing of ours, an empty home, temporary files inside it."""
     kept = {key: os.environ[key] for key in ("PATH", "LANG", "VIRTUAL_ENV") if key in os.environ}
-    return {**kept, "HOME": str(home), "TMPDIR": str(home), **more}
+    small = {"OMP_NUM_THREADS": "1"}  # more threads only wait for one another
+    return {**kept, **small, "HOME": str(home), "TMPDIR": str(home), **more}
 
 
-def draw(browser: Browser, url: str) -> list[Response]:
+def draw(chromium: Browser, url: str) -> list[Response]:
     """Ask the page for one picture and wait until it is shown. Returns the server's answers."""
-    page = browser.new_page()
+    page = chromium.new_page()
     answers: list[Response] = []
     page.on("response", lambda answer: answers.append(answer))
-    page.goto(url)
-    page.get_by_label("Prompt", exact=True).fill("a large shiny red sphere")
-    page.get_by_role("button", name="Generate", exact=True).click()
-    page.locator('[data-phase="done"]').wait_for(timeout=WAIT * 1000)
+    studio = Studio(page, url)
+    studio.run("a large shiny red sphere", Steps=10)
+    studio.wait("done")
     picture = page.locator('img[src*="pictures/"]').first
-    picture.wait_for()
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") >= 64
     page.close()
+    assert studio.errors == []
     return answers
 
 
-def test_plain_user_in_a_read_only_checkout(browser: Browser, home: Path) -> None:
+def test_plain_user_in_a_read_only_checkout(chromium: Browser, home: Path) -> None:
     checkout = home / "checkout"
     for path in repository_files():
         copy = checkout / path.relative_to(ROOT)
@@ -133,7 +123,7 @@ def test_plain_user_in_a_read_only_checkout(browser: Browser, home: Path) -> Non
     url = f"http://127.0.0.1:{port}/"
     command = [*as_user, sys.executable, "app.py", "--port", str(port)]
     with running(command, url, checkout, environment(own)):
-        draw(browser, url)
+        draw(chromium, url)
 
     (picture,) = own.rglob("*.png")
     with Image.open(picture) as image:
@@ -141,7 +131,7 @@ def test_plain_user_in_a_read_only_checkout(browser: Browser, home: Path) -> Non
     assert picture.stat().st_uid == own.stat().st_uid
 
 
-def test_behind_the_proxy_of_a_notebook_server(browser: Browser, home: Path) -> None:
+def test_behind_the_proxy_of_a_notebook_server(chromium: Browser, home: Path) -> None:
     app, server = free_port(), free_port()
     base = "/studiolab/default/jupyter/"
     path = f"{base}proxy/{app}"
@@ -156,7 +146,7 @@ def test_behind_the_proxy_of_a_notebook_server(browser: Browser, home: Path) -> 
         running(command, f"http://127.0.0.1:{app}/", ROOT, env),
         running(jupyter, f"{site}{base}api/status", home, env),
     ):
-        answers = draw(browser, f"{site}{path}/")
+        answers = draw(chromium, f"{site}{path}/")
 
     assert [answer.url for answer in answers if answer.status >= 400] == []
     local = [answer.url for answer in answers if answer.url.startswith("http")]

@@ -21,7 +21,12 @@ WAITING = 1_000  # joins that Gradio's own queue holds; ours orders the work
 
 def build_page(service: Service, models: Path, route: PictureRoute) -> gr.Blocks:
     """The Blocks, ready for `launch(**page_options(route))`."""
-    with gr.Blocks(title="Stepwise", analytics_enabled=False, fill_width=True) as page:
+    with gr.Blocks(
+        title="Stepwise",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(600, 3600),  # Gradio takes uploads from anyone; our pictures are elsewhere
+    ) as page:
         # fixed key and secret: the defaults change at every start, and the browser would forget
         session = gr.BrowserState({}, storage_key="stepwise.session", secret="stepwise")
         with gr.Row(elem_classes="masthead"):

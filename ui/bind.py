@@ -75,7 +75,7 @@ def owner_of(token: str) -> str:
 
 def _warn(message: str) -> None:
     """For who has scrolled away from the status line."""
-    gr.Warning(escape(message), title="That did not work")
+    gr.Warning(escape(message))
 
 
 class Binding:

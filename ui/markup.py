@@ -101,13 +101,18 @@ def _run(view: View) -> str:
 def _memory(figures: Mapping[str, Any] | None, problem: str) -> str:
     if figures is None:
         return f"<p>{escape(problem)}</p>" if problem else ""
-    columns = ("model", "name", "bytes", "dtype", "device", "loads", "id")
-    head = "".join(
-        f'<th scope="col">{c}</th>' for c in ("Model", "Component", "Size", *columns[3:])
-    )
+    columns = {
+        "model": "Model",
+        "name": "Component",
+        "bytes": "Size",
+        "dtype": "Type",
+        "device": "Device",
+        "id": "Object",
+    }
+    head = "".join(f'<th scope="col">{title}</th>' for title in columns.values())
     body = "".join(
         f'<tr data-component="{escape(str(row["name"]))}" data-id="{escape(str(row["id"]))}">'
-        + "".join(f"<td>{escape(_cell(column, row.get(column, '')))}</td>" for column in columns)
+        + "".join(f"<td>{escape(_cell(column, row[column]))}</td>" for column in columns)
         + "</tr>"
         for row in figures["components"]
     )

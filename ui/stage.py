@@ -92,7 +92,6 @@ def build_stage() -> Parts:
     picture = Stage(
         label="Picture",
         show_label=False,
-        format="jpeg",
         interactive=False,
         buttons=["fullscreen"],
         elem_classes="picture",

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.browser.studio import Studio, chromium_path, open_chromium, serve
 from tests.repository import ROOT
 
-PROMPT = "a large shiny red sphere and a small matte blue cube on a wooden floor"
+PROMPT = "a large shiny red sphere on a wooden floor"
 VIEWS = {
     "screenshot": {"viewport": {"width": 1280, "height": 900}},
     "screenshot-dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
@@ -25,8 +25,8 @@ def main(folder: Path) -> None:
                 studio = Studio(browser.new_page(**options), server.url)
                 studio.page.get_by_label("New seed for every run").uncheck()
                 studio.run(PROMPT, Pictures=4)
-                studio.page.wait_for_load_state("networkidle")
-                studio.page.evaluate("window.scrollTo(0, 0); document.activeElement.blur()")
+                studio.page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
+                studio.page.wait_for_function("[...document.images].every(i => i.complete)")
                 studio.page.screenshot(path=folder / f"{name}.png")
 
 

@@ -64,7 +64,7 @@ class StubRunner:
     def query(self, name: str) -> Any:
         rows = [
             {"model": "stub", "name": n, "bytes": 4_200_000, "id": 7_000 + i, "device": "cpu"}
-            | {"dtype": "float32", "loads": 1}
+            | {"dtype": "float32"}
             for n, i in self._loaded.items()
         ]
         total = sum(int(str(row["bytes"])) for row in rows)

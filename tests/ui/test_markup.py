@@ -9,7 +9,7 @@ EVIL = "<img src=x onerror=alert(1)>\"'"
 
 
 def test_nothing_that_comes_from_outside_is_html() -> None:
-    row = dict.fromkeys(("model", "name", "id", "device", "dtype", "loads"), EVIL)
+    row = dict.fromkeys(("model", "name", "id", "device", "dtype"), EVIL)
     figures = {"components": [row | {"bytes": 1}], "bytes": 1, "budget": 2, "loads": 1}
     result = Result("pictures/s/a.png", EVIL, 1, 8, 8, 2)
     pieces = [

@@ -55,6 +55,11 @@ def test_models_may_come_and_go(tmp_path: Path) -> None:
     assert refresh(tmp_path / "none", "text-to-image", "stub") == {"choices": [], "value": None}
 
 
+def test_the_page_opens_without_any_model(tmp_path: Path) -> None:
+    service = Service(lambda: StubWorker(tmp_path), tmp_path, tmp_path)
+    build_page(service, tmp_path, PictureRoute(tmp_path))
+
+
 def test_the_interface_imports_no_torch() -> None:
     code = "import sys, app, ui.app, engine.service; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
