@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--vae", type=Path, default=AUTOENCODER / "vae")
     parser.add_argument("--folder", type=Path, default=DIFFUSION)
     parsed = parser.parse_args()
-    options = options_of(parsed, warmup=200, average=0.998)
+    options = options_of(parsed, warmup=200, average=0.997)
     images, scenes = load_shards(parsed.data)
     latents = _latents(parsed.data, parsed.vae, images)
     print(f"{len(latents)} latents, deviation {latents.std():.3f}", flush=True)

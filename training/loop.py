@@ -1,7 +1,6 @@
 """The loop that every stage of the training shares: budget, rate, averages, checkpoints."""
 
 import argparse
-import math
 import os
 import time
 from collections.abc import Callable
@@ -53,12 +52,8 @@ def options_of(parsed: argparse.Namespace, **changes: float) -> Options:
 
 
 def _rate(options: Options, step: int, progress: float) -> float:
-    """Warm-up, then half a cosine down to nothing at the end of the budget."""
-    return options.rate * min(1.0, (step + 1) / options.warmup) * _cosine(progress)
-
-
-def _cosine(progress: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    """Warm-up, level, and a straight line down to nothing over the last quarter of the budget."""
+    return options.rate * min(1.0, (step + 1) / options.warmup, 4 * (1 - progress))
 
 
 class _Average:
