@@ -45,7 +45,8 @@ class PictureRoute:
     async def _serve(self, request: Request) -> FileResponse:
         name = request.path_params["name"]
         path = self._outputs / name
-        signed = hmac.compare_digest(self._sign(name), request.path_params["signature"])
+        given = request.path_params["signature"]
+        signed = hmac.compare_digest(self._sign(name).encode(), given.encode())
         if not signed or not path.is_file():
             raise HTTPException(404, "No such picture.")
         return FileResponse(
