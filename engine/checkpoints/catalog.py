@@ -79,16 +79,18 @@ def _describe(path: Path) -> ModelInfo:
 
 
 def _sample_size(path: Path) -> int:
-    return _whole(read_json(path / "unet" / "config.json").get("sample_size"), 64)
+    value = _setting(path / "unet", "sample_size")
+    return value if isinstance(value, int) and 0 < value <= 4096 else 64
 
 
 def _downscale(path: Path) -> int:
-    config = path / "vae" / "config.json"
-    if not config.is_file():
-        return 1
-    stages = read_json(config).get("block_out_channels")
-    return 2 ** (len(stages) - 1) if isinstance(stages, list) else 8
+    stages = _setting(path / "vae", "block_out_channels")
+    return 2 ** (len(stages) - 1) if isinstance(stages, list) else 1
 
 
-def _whole(value: Any, default: int) -> int:
-    return value if isinstance(value, int) and 0 < value <= 4096 else default
+def _setting(folder: Path, key: str) -> Any:
+    """A component's setting; None where it is damaged, which loading the model will explain."""
+    try:
+        return read_json(folder / "config.json").get(key)
+    except CheckpointError:
+        return None

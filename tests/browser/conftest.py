@@ -6,11 +6,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.studio import Server, Studio, chromium_path, open_chromium, serve
+from tests.damage import DAMAGES, SPOILT
 
-WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     path = chromium_path()
     if path is None:
@@ -25,16 +24,13 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Iterator[Server]:
-    """app.py with a good model and three that are spoilt, each in its own way."""
+    """app.py with a good model and some that are spoilt, each in its own way."""
     folder = tmp_path_factory.mktemp("server")
     models = folder / "models"
-    for name in ("a-good-one", "pointer", "cut", "pickled"):
+    shutil.copytree(tiny_checkpoint, models / "a-good-one")
+    for name in SPOILT:
         shutil.copytree(tiny_checkpoint, models / name)
-    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1234\n"
-    (models / "pointer" / WEIGHTS).write_text(pointer)
-    whole = (models / "cut" / WEIGHTS).read_bytes()
-    (models / "cut" / WEIGHTS).write_bytes(whole[: len(whole) // 2])
-    (models / "pickled" / WEIGHTS).rename((models / "pickled" / WEIGHTS).with_suffix(".bin"))
+        DAMAGES[name][0](models / name)
     with serve(folder, models) as server:
         yield server
 
