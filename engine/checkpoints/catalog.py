@@ -36,7 +36,8 @@ class ModelInfo:
 def list_models(folder: Path) -> list[ModelInfo]:
     """List the checkpoints in a folder by name; those that cannot be read are left out."""
     models = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    paths = folder.iterdir() if folder.is_dir() else ()
+    for path in sorted(paths, key=lambda path: path.name.casefold()):
         if (path / INDEX_NAME).is_file():
             try:
                 models.append(_describe(path))
