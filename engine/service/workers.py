@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["InProcessWorker", "ProcessWorker", "Worker"]
 
 ROOT = Path(__file__).resolve().parents[2]
+THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Threads that wait sleep instead of spinning, or a busy machine slows a run several times over."""
 
 
 class Worker(ABC):
@@ -74,7 +76,7 @@ class ProcessWorker(Worker):
                 [sys.executable, "-P", "-m", self.module, str(number), *self._options],
                 pass_fds=(number,),
                 stdin=subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": path},
+                env=THREADS | os.environ | {"PYTHONPATH": path},
             )
         self._channel = Channel(ours)
 

@@ -13,6 +13,7 @@ import pytest
 
 from engine.service import Service, WorkerDown
 from engine.service.events import Cancelled, Event, Failed, Finished, Loading, Started, Step
+from engine.service.messages import Ready
 from engine.service.supervisor import Supervisor
 from engine.service.workers import ROOT, Worker
 from tests.service.stub import StubProcess, StubRunner, StubThread, request, until, wait_for, watch
@@ -142,6 +143,24 @@ async def test_a_module_that_cannot_be_run_is_a_dead_worker(make: Make, models: 
     service = make(lambda: Nowhere("cpu", "float32", models))
     status = await until(service, "dead")
     assert "exit code 1" in status["message"]
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(
+    given: str | None, found: str, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if given:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    worker = StubProcess("cpu", "float32", models)
+    worker.start()
+    reports = worker.messages()
+    ready = next(reports)
+    assert isinstance(ready, Ready)
+    environ = Path(f"/proc/{ready.pid}/environ").read_bytes().decode().split("\0")
+    worker.stop()
+    worker.ended()
+    assert f"OMP_WAIT_POLICY={found}" in environ
 
 
 async def test_stop_ends_the_process_in_mid_step(service: Service) -> None:
