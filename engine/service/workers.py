@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["InProcessWorker", "ProcessWorker", "Worker"]
 
 ROOT = Path(__file__).resolve().parents[2]
-THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Threads that wait sleep instead of spinning, or a busy machine slows a run several times over."""
+THREADS = {"GOMP_SPINCOUNT": "3000"}
+"""Threads that wait soon sleep instead of spinning, or a busy machine slows a run many times."""
 
 
 class Worker(ABC):

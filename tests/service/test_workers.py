@@ -145,13 +145,13 @@ async def test_a_module_that_cannot_be_run_is_a_dead_worker(make: Make, models: 
     assert "exit code 1" in status["message"]
 
 
-@pytest.mark.parametrize(("given", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_waiting_threads_sleep_unless_the_user_says_otherwise(
+@pytest.mark.parametrize(("given", "found"), [(None, "3000"), ("7", "7")])
+def test_waiting_threads_soon_sleep_unless_the_user_says_otherwise(
     given: str | None, found: str, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     if given:
-        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+        monkeypatch.setenv("GOMP_SPINCOUNT", given)
     worker = StubProcess("cpu", "float32", models)
     worker.start()
     reports = worker.messages()
@@ -160,7 +160,7 @@ def test_waiting_threads_sleep_unless_the_user_says_otherwise(
     environ = Path(f"/proc/{ready.pid}/environ").read_bytes().decode().split("\0")
     worker.stop()
     worker.ended()
-    assert f"OMP_WAIT_POLICY={found}" in environ
+    assert f"GOMP_SPINCOUNT={found}" in environ
 
 
 async def test_stop_ends_the_process_in_mid_step(service: Service) -> None:
