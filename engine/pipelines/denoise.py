@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from engine.models.unet2d_condition import UNet2DConditionModel
+from engine.noise import Generators
 from engine.pipelines.control import Control
 
-__all__ = ["Generators", "Progress", "denoise", "draw_noise"]
-
-Generators = torch.Generator | list[torch.Generator] | None
+__all__ = ["Progress", "denoise"]
 
 
 @dataclass(frozen=True)
@@ -31,15 +30,6 @@ class Progress:
     latents: Tensor
     x0: Tensor
     seconds: float
-
-
-def draw_noise(shape: tuple[int, ...], generator: Generators, device: torch.device) -> Tensor:
-    """Draw unit Gaussian noise in float32, on the generator's device; a list has one an image."""
-    if isinstance(generator, list):
-        rows = [draw_noise((1, *shape[1:]), one, device) for one in generator]
-        return torch.cat(rows)
-    source = device if generator is None else generator.device
-    return torch.randn(shape, generator=generator, device=source).to(device)
 
 
 def denoise(

@@ -11,8 +11,9 @@ from engine.errors import EngineError, RequestError
 from engine.images import to_pil
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.unet2d_condition import UNet2DConditionModel
+from engine.noise import Generators, draw_noise
 from engine.pipelines.control import Control
-from engine.pipelines.denoise import Generators, Progress, denoise, draw_noise
+from engine.pipelines.denoise import Progress, denoise
 from engine.pipelines.pipeline import DiffusionPipeline, PipelineOutput
 from engine.pipelines.request import Request
 from engine.pipelines.text import as_prompts, encode

@@ -4,7 +4,7 @@ A subclass is its configuration keys with their defaults, a few flags, and one `
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from inspect import signature
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from engine.errors import EngineError
+from engine.noise import Generators, draw_noise
 from engine.schedulers.points import Point, combine
 from engine.schedulers.schedule import Schedule
 
-__all__ = ["Generators", "Noise", "Scheduler", "SchedulerOutput"]
+__all__ = ["Noise", "Scheduler", "SchedulerOutput"]
 
 Noise: TypeAlias = Callable[[], Tensor]
-Generators: TypeAlias = torch.Generator | Sequence[torch.Generator] | None
 
 
 class SchedulerOutput(NamedTuple):
@@ -102,9 +102,10 @@ class Scheduler(Schedule):
             run.reset()
 
         def noise() -> Tensor:
-            return (
-                _randn_like(model_output, generator) if variance_noise is None else variance_noise
-            )
+            if variance_noise is not None:
+                return variance_noise
+            like = model_output
+            return draw_noise(like.shape, generator, like.device, like.dtype)
 
         at = run.leg(here)
         dtype = torch.promote_types(sample.dtype, torch.float32)
@@ -144,18 +145,3 @@ class Scheduler(Schedule):
 def _mix(a: Tensor, x: Tensor, b: Tensor, y: Tensor) -> Tensor:
     shape = (-1, *[1] * (x.ndim - 1))
     return (a.view(shape) * x + b.view(shape) * y).to(x.dtype)
-
-
-def _randn_like(like: Tensor, generator: Generators) -> Tensor:
-    """Unit noise, drawn where the generator is; with one an image, each as if it were alone."""
-    if isinstance(generator, Sequence):
-        if len(generator) not in (1, len(like)):
-            raise EngineError(f"{len(generator)} generators for {len(like)} images: one an image.")
-        if len(generator) > 1:
-            pairs = zip(like.split(1), generator, strict=True)
-            return torch.cat([_randn_like(image, alone) for image, alone in pairs])
-        generator = generator[0]
-    device = like.device if generator is None else generator.device
-    return torch.randn(like.shape, generator=generator, device=device, dtype=like.dtype).to(
-        like.device
-    )
