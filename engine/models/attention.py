@@ -1,6 +1,7 @@
 """Attention and the spatial transformer of Stable Diffusion's UNet."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import cast
 
 import torch.nn.functional as F
@@ -52,10 +53,10 @@ class Attention(nn.Module):
 
 
 class PixelAttention(Attention):
-    """Attention with one head over all pixels of (B, C, H, W), added to them."""
+    """Attention over all pixels of (B, C, H, W), added to them."""
 
-    def __init__(self, channels: int, groups: int, eps: float) -> None:
-        super().__init__(channels, 1, channels, bias=True)
+    def __init__(self, channels: int, heads: int, groups: int, eps: float) -> None:
+        super().__init__(channels, heads, channels // heads, bias=True)
         self.group_norm = nn.GroupNorm(groups, channels, eps)
 
     def forward(self, hidden: Tensor, keys_values: KeysValues | None = None) -> Tensor:
@@ -115,17 +116,27 @@ class Transformer2DModel(nn.Module):
     """Transformer over the pixels of a feature map (Rombach et al. 2022, appendix E.2.1)."""
 
     def __init__(
-        self, channels: int, heads: int, context_dim: int, groups: int, layers: int = 1
+        self,
+        channels: int,
+        heads: int,
+        context_dim: int,
+        *,
+        groups: int,
+        layers: int = 1,
+        linear: bool = False,
     ) -> None:
+        """linear: project in and out by linear layers (Stable Diffusion 2) in place of 1x1
+        convolutions, which differ in the shape of their weights alone."""
         super().__init__()
         head_dim = channels // heads
+        inner = heads * head_dim
+        project = nn.Linear if linear else partial(nn.Conv2d, kernel_size=1)
         self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
-        self.proj_in = nn.Conv2d(channels, heads * head_dim, 1)
+        self.proj_in = project(channels, inner)
         self.transformer_blocks = nn.ModuleList(
-            BasicTransformerBlock(heads * head_dim, heads, head_dim, context_dim)
-            for _ in range(layers)
+            BasicTransformerBlock(inner, heads, head_dim, context_dim) for _ in range(layers)
         )
-        self.proj_out = nn.Conv2d(heads * head_dim, channels, 1)
+        self.proj_out = project(inner, channels)
 
     def keys_values(self, context: Tensor) -> list[KeysValues]:
         """Keys and values of the text (B, L, context_dim) for each layer."""
@@ -134,10 +145,16 @@ class Transformer2DModel(nn.Module):
 
     def forward(self, hidden: Tensor, text: list[KeysValues]) -> Tensor:
         """hidden: (B, channels, H, W); text: from `keys_values`. Returns the shape of hidden."""
-        residual = hidden
-        height, width = hidden.shape[2:]
-        hidden = self.proj_in(self.norm(hidden)).flatten(2).transpose(1, 2)
+        residual, size = hidden, hidden.shape[2:]
+        hidden = self.norm(hidden).flatten(2).transpose(1, 2)
+        hidden = _pointwise(self.proj_in, hidden)
         for block, keys_values in zip(self.transformer_blocks, text, strict=True):
             hidden = block(hidden, keys_values)
-        hidden = hidden.transpose(1, 2).unflatten(2, (height, width))
-        return residual + self.proj_out(hidden.contiguous())
+        hidden = _pointwise(self.proj_out, hidden)
+        return residual + hidden.transpose(1, 2).unflatten(2, size)
+
+
+def _pointwise(layer: nn.Module, hidden: Tensor) -> Tensor:
+    """Apply a linear layer or a 1x1 convolution to a sequence (B, L, C)."""
+    weight = cast(Tensor, layer.weight)
+    return F.linear(hidden, weight.flatten(1), cast(Tensor, layer.bias))

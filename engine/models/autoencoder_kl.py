@@ -1,11 +1,9 @@
 """The autoencoder between pixels and latents."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from engine.config import configured
@@ -14,6 +12,7 @@ from engine.models.attention import PixelAttention
 from engine.models.layers import Downsample2D, ResnetBlock2D, Upsample2D, activation
 from engine.models.model import Model
 from engine.models.preview import LatentPreview
+from engine.noise import Generators, draw_noise
 
 __all__ = ["AutoencoderKL", "AutoencoderKLOutput", "DecoderOutput", "DiagonalGaussian"]
 
@@ -32,28 +31,23 @@ class DiagonalGaussian:
         """The most likely latents, (B, latent_channels, h, w)."""
         return self.mean
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """Latents drawn with a generator, on its device, else from torch's global one."""
-        device = self.mean.device if generator is None else generator.device
-        noise = torch.randn(
-            self.mean.shape, generator=generator, device=device, dtype=self.mean.dtype
-        )
-        return self.mean + (0.5 * self.logvar).exp() * noise.to(self.mean.device)
+    def sample(self, generator: Generators = None) -> Tensor:
+        """Latents drawn with a generator or one a picture, else from torch's global one."""
+        noise = draw_noise(self.mean.shape, generator, self.mean.device, self.mean.dtype)
+        return self.mean + (0.5 * self.logvar).exp() * noise
 
     def kl(self) -> Tensor:
         """Divergence from the unit Gaussian in nats, (B,) (Kingma and Welling 2013)."""
         return 0.5 * (self.mean**2 + self.logvar.exp() - 1.0 - self.logvar).sum(dim=[1, 2, 3])
 
 
-@dataclass(frozen=True)
-class AutoencoderKLOutput:
+class AutoencoderKLOutput(NamedTuple):
     """latent_dist: the distribution of the latents of each picture."""
 
     latent_dist: DiagonalGaussian
 
 
-@dataclass(frozen=True)
-class DecoderOutput:
+class DecoderOutput(NamedTuple):
     """sample: (B, 3, H, W), in -1..1 but not clamped."""
 
     sample: Tensor
@@ -83,7 +77,7 @@ class MidBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.attentions = nn.ModuleList(
-            [PixelAttention(channels, groups, EPS)] if attention else []
+            [PixelAttention(channels, 1, groups, EPS)] if attention else []
         )
         self.resnets = nn.ModuleList(resnet(channels, channels) for _ in range(2))
 
@@ -230,25 +224,31 @@ class AutoencoderKL(Model):
         """A cheap stand-in for `decode`, fitted at first use and kept."""
         return LatentPreview.fit(self)
 
-    def encode(self, pixels: Tensor) -> AutoencoderKLOutput:
-        """Encode pictures (B, 3, H, W) in -1..1."""
-        parameters = self.encoder(pixels.to(self.dtype))
+    def encode(self, x: Tensor, return_dict: bool = True) -> AutoencoderKLOutput:
+        """Encode pictures (B, 3, H, W) in -1..1.
+
+        return_dict: taken as callers of diffusers give it; the output is a tuple either way.
+        """
+        parameters = self.encoder(x.to(self.dtype))
         if self.quant_conv is not None:
             parameters = self.quant_conv(parameters)
         return AutoencoderKLOutput(DiagonalGaussian(parameters))
 
-    def decode(self, latents: Tensor) -> DecoderOutput:
-        """Decode latents (B, latent_channels, h, w), already divided by `scaling_factor`."""
-        latents = latents.to(self.dtype)
+    def decode(self, z: Tensor, return_dict: bool = True) -> DecoderOutput:
+        """Decode latents (B, latent_channels, h, w), already divided by `scaling_factor`.
+
+        return_dict: taken as callers of diffusers give it; the output is a tuple either way.
+        """
+        z = z.to(self.dtype)
         if self.post_quant_conv is not None:
-            latents = self.post_quant_conv(latents)
-        return DecoderOutput(self.decoder(latents))
+            z = self.post_quant_conv(z)
+        return DecoderOutput(self.decoder(z))
 
     def forward(
         self,
         sample: Tensor,
         sample_posterior: bool = False,
-        generator: torch.Generator | None = None,
+        generator: Generators = None,
     ) -> DecoderOutput:
         """Encode and decode pictures (B, 3, H, W), through the mode or a drawn sample."""
         latent_dist = self.encode(sample).latent_dist

@@ -1,53 +1,37 @@
-"""The stages of a conditional UNet, by the names that published configurations use."""
+"""The stages of a UNet; attributes are named as the checkpoints' keys."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from engine.errors import CheckpointError
-from engine.models.attention import Transformer2DModel
 from engine.models.conditioning import Conditioning
 from engine.models.layers import Downsample2D, ResnetBlock2D, Upsample2D
 
-__all__ = ["DOWN_BLOCKS", "UP_BLOCKS", "DownBlock", "MidBlock", "Parts", "UpBlock", "has_attention"]
+__all__ = ["DownBlock", "MidBlock", "UpBlock"]
 
-DOWN_BLOCKS = {"DownBlock2D": False, "CrossAttnDownBlock2D": True}
-UP_BLOCKS = {"UpBlock2D": False, "CrossAttnUpBlock2D": True}
-
-
-def has_attention(name: str, blocks: dict[str, bool]) -> bool:
-    """Whether a named block attends to the text; raises `CheckpointError` for an unknown name."""
-    if name not in blocks:
-        raise CheckpointError(f"block type {name!r} is not known; known are: {', '.join(blocks)}.")
-    return blocks[name]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """How one network makes its parts, the same in every stage."""
-
-    resnet: Callable[[int, int], ResnetBlock2D]
-    transformer: Callable[[int], Transformer2DModel]
+Resnet: TypeAlias = Callable[[int, int], ResnetBlock2D]
+Attend: TypeAlias = Callable[[], nn.Module] | None
 
 
 class Stage(nn.Module):
-    """Residual blocks, each followed by a transformer where the stage attends to the text."""
+    """Residual blocks, each followed by attention where the stage has any."""
 
-    def __init__(self, parts: Parts, inputs: list[int], channels: int, attention: bool) -> None:
+    def __init__(self, resnet: Resnet, attend: Attend, inputs: list[int], channels: int) -> None:
+        """inputs: channels that each residual block is given; attend: makes an attention."""
         super().__init__()
-        self.resnets = nn.ModuleList(parts.resnet(width, channels) for width in inputs)
-        if attention:
-            self.attentions = nn.ModuleList(parts.transformer(channels) for _ in inputs)
+        self.resnets = nn.ModuleList(resnet(width, channels) for width in inputs)
+        if attend is not None:
+            self.attentions = nn.ModuleList(attend() for _ in inputs)
 
     def layer(self, index: int, hidden: Tensor, cond: Conditioning) -> Tensor:
-        """Run one residual block and its transformer."""
+        """Run one residual block and its attention."""
         resnet = self.resnets[index]
         hidden = resnet(hidden, cond.shifts[resnet])
         if hasattr(self, "attentions"):
             attention = self.attentions[index]
-            hidden = attention(hidden, cond.texts[attention])
+            hidden = attention(hidden, cond.texts.get(attention))
         return hidden
 
 
@@ -55,10 +39,15 @@ class DownBlock(Stage):
     """A stage on the way down: leaves every result on the stack of skips."""
 
     def __init__(
-        self, parts: Parts, inputs: list[int], channels: int, attention: bool, padding: int | None
+        self,
+        resnet: Resnet,
+        attend: Attend,
+        inputs: list[int],
+        channels: int,
+        padding: int | None,
     ) -> None:
         """padding: of the downsampling convolution, None for no downsampling."""
-        super().__init__(parts, inputs, channels, attention)
+        super().__init__(resnet, attend, inputs, channels)
         if padding is not None:
             self.downsamplers = nn.ModuleList([Downsample2D(channels, padding)])
 
@@ -73,18 +62,18 @@ class DownBlock(Stage):
 
 
 class MidBlock(nn.Module):
-    """The lowest stage: residual block, transformer, residual block."""
+    """The lowest stage: residual block, attention if there is any, residual block."""
 
-    def __init__(self, parts: Parts, channels: int) -> None:
+    def __init__(self, resnet: Resnet, attend: Attend, channels: int) -> None:
         super().__init__()
-        self.attentions = nn.ModuleList([parts.transformer(channels)])
-        self.resnets = nn.ModuleList(parts.resnet(channels, channels) for _ in range(2))
+        self.attentions = nn.ModuleList([] if attend is None else [attend()])
+        self.resnets = nn.ModuleList(resnet(channels, channels) for _ in range(2))
 
     def forward(self, hidden: Tensor, cond: Conditioning) -> Tensor:
         first, last = self.resnets
-        attention = self.attentions[0]
         hidden = first(hidden, cond.shifts[first])
-        hidden = attention(hidden, cond.texts[attention])
+        for attention in self.attentions:
+            hidden = attention(hidden, cond.texts.get(attention))
         return last(hidden, cond.shifts[last])
 
 
@@ -92,9 +81,9 @@ class UpBlock(Stage):
     """A stage on the way up: takes its skips from the stack."""
 
     def __init__(
-        self, parts: Parts, inputs: list[int], channels: int, attention: bool, upsample: bool
+        self, resnet: Resnet, attend: Attend, inputs: list[int], channels: int, upsample: bool
     ) -> None:
-        super().__init__(parts, inputs, channels, attention)
+        super().__init__(resnet, attend, inputs, channels)
         if upsample:
             self.upsamplers = nn.ModuleList([Upsample2D(channels)])
 

@@ -13,7 +13,7 @@ __all__ = ["Conditioning"]
 class Conditioning:
     """Projections of the time and the text, by the module that takes them.
 
-    shifts: residual block -> (N, C, 1, 1), a row for each timestep, or for each sample.
+    shifts: residual block -> (N, 1 or B, C, 1, 1), N steps; at one step (1 or B, C, 1, 1).
     texts:  transformer -> keys and values of the text for each of its layers.
     """
 
@@ -21,6 +21,7 @@ class Conditioning:
     texts: dict[nn.Module, list[KeysValues]]
 
     def at(self, index: int) -> "Conditioning":
-        """Keep the row of one timestep, for the whole batch."""
-        rows = {module: shift[index : index + 1] for module, shift in self.shifts.items()}
-        return Conditioning(rows, self.texts)
+        """What holds at one step."""
+        return Conditioning(
+            {module: shift[index] for module, shift in self.shifts.items()}, self.texts
+        )

@@ -38,29 +38,36 @@ def activation(name: str) -> Callable[[Tensor], Tensor]:
 def sinusoidal_embedding(
     timesteps: Tensor, dim: int, flip_sin_to_cos: bool = True, freq_shift: float = 0.0
 ) -> Tensor:
-    """Embed timesteps (N,) as (N, dim), float32 (Vaswani et al. 2017, section 3.5).
+    """Embed timesteps (...) as (..., dim), float32 (Vaswani et al. 2017, section 3.5).
 
     flip_sin_to_cos puts the cosines first; freq_shift is subtracted from the number of frequencies.
     """
     half = dim // 2
     exponents = torch.arange(half, dtype=torch.float32, device=timesteps.device)
     frequencies = torch.exp(exponents * (-math.log(10000.0) / (half - freq_shift)))
-    angles = timesteps[:, None].float() * frequencies[None, :]
+    angles = timesteps[..., None].float() * frequencies
     sin, cos = angles.sin(), angles.cos()
     embedding = torch.cat([cos, sin] if flip_sin_to_cos else [sin, cos], dim=-1)
     return F.pad(embedding, (0, dim % 2))
 
 
 class TimestepEmbedding(nn.Module):
-    """Two linear layers over the sinusoidal embedding: (N, channels) -> (N, dim)."""
+    """Two linear layers over the sinusoidal embedding: (..., channels) -> (..., dim)."""
 
-    def __init__(self, channels: int, dim: int, act_fn: str = "silu") -> None:
+    def __init__(
+        self, channels: int, dim: int, act_fn: str = "silu", cond_dim: int | None = None
+    ) -> None:
+        """cond_dim: width of a condition that is projected and added to the embedding first."""
         super().__init__()
         self.linear_1 = nn.Linear(channels, dim)
         self.linear_2 = nn.Linear(dim, dim)
+        self.cond_proj = None if cond_dim is None else nn.Linear(cond_dim, channels, bias=False)
         self.act = activation(act_fn)
 
-    def forward(self, sample: Tensor) -> Tensor:
+    def forward(self, sample: Tensor, condition: Tensor | None = None) -> Tensor:
+        """sample: (..., channels); condition: (B, cond_dim) or None, which counts as zero."""
+        if condition is not None and self.cond_proj is not None:
+            sample = sample + self.cond_proj(condition.to(sample.dtype))
         return self.linear_2(self.act(self.linear_1(sample)))
 
 
@@ -90,8 +97,8 @@ class ResnetBlock2D(nn.Module):
         )
 
     def shift(self, temb: Tensor) -> Tensor:
-        """Project the activated time embedding (N, temb_channels) to (N, out_channels, 1, 1)."""
-        return self.time_emb_proj(temb)[:, :, None, None]
+        """Project the activated time embedding (..., temb_channels) to (..., out, 1, 1)."""
+        return self.time_emb_proj(temb)[..., None, None]
 
     def forward(self, hidden: Tensor, shift: Tensor | None = None) -> Tensor:
         """hidden: (B, in, H, W); shift: (B or 1, out, 1, 1). Returns (B, out, H, W)."""

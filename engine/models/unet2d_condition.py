@@ -1,56 +1,41 @@
-"""The text-conditioned UNet of Stable Diffusion 1."""
+"""The text-conditioned UNet of Stable Diffusion 1, 2 and XL."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor, cat, nn
 
 from engine.config import configured
-from engine.errors import CheckpointError
-from engine.models.attention import KeysValues, Transformer2DModel
-from engine.models.blocks import (
-    DOWN_BLOCKS,
-    UP_BLOCKS,
-    DownBlock,
-    MidBlock,
-    Parts,
-    UpBlock,
-    has_attention,
-)
+from engine.errors import CheckpointError, EngineError
+from engine.models.attention import Transformer2DModel
 from engine.models.conditioning import Conditioning
-from engine.models.layers import (
-    ResnetBlock2D,
-    TimestepEmbedding,
-    activation,
-    sinusoidal_embedding,
-)
-from engine.models.model import Model
+from engine.models.layers import TimestepEmbedding, sinusoidal_embedding
+from engine.models.unet import UNet, one_step
 
 __all__ = ["UNet2DConditionModel", "UNet2DConditionOutput"]
 
 
-@dataclass(frozen=True)
-class UNet2DConditionOutput:
+class UNet2DConditionOutput(NamedTuple):
     """sample: (B, out_channels, H, W), what the network was trained to predict."""
 
     sample: Tensor
 
 
-class UNet2DConditionModel(Model):
+class UNet2DConditionModel(UNet):
     """Predict noise, velocity or sample from a noisy sample, its timestep and a text.
 
-    Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models".
+    Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models"; Podell et
+    al. 2023, "SDXL", for `addition_embed_type`; Meng et al. 2023, "On Distillation of Guided
+    Diffusion Models", for `time_cond_proj_dim`.
     In published configurations `attention_head_dim` is the number of heads; the name is kept.
+    `upcast_attention` asks for scores in float32, which fused attention always has.
     """
 
+    down_types: ClassVar[Mapping[str, bool]] = {"DownBlock2D": False, "CrossAttnDownBlock2D": True}
+    up_types: ClassVar[Mapping[str, bool]] = {"UpBlock2D": False, "CrossAttnUpBlock2D": True}
     only: ClassVar[Mapping[str, Any]] = {
         "act_fn": "silu",
-        "addition_embed_type": None,
         "addition_embed_type_num_heads": 64,
-        "addition_time_embed_dim": None,
         "attention_type": "default",
         "center_input_sample": False,
         "class_embed_type": None,
@@ -68,19 +53,14 @@ class UNet2DConditionModel(Model):
         "num_attention_heads": None,
         "num_class_embeds": None,
         "only_cross_attention": False,
-        "projection_class_embeddings_input_dim": None,
         "resnet_out_scale_factor": 1.0,
         "resnet_skip_time_act": False,
         "resnet_time_scale_shift": "default",
         "reverse_transformer_layers_per_block": None,
-        "time_cond_proj_dim": None,
         "time_embedding_act_fn": None,
         "time_embedding_dim": None,
         "time_embedding_type": "positional",
         "timestep_post_act": None,
-        "transformer_layers_per_block": 1,
-        "upcast_attention": False,
-        "use_linear_projection": False,
     }
 
     @configured
@@ -100,100 +80,108 @@ class UNet2DConditionModel(Model):
         norm_num_groups: int = 32,
         norm_eps: float = 1e-5,
         cross_attention_dim: int = 1280,
-        attention_head_dim: int = 8,
+        transformer_layers_per_block: int | Sequence[int] = 1,
+        attention_head_dim: int | Sequence[int] = 8,
+        use_linear_projection: bool = False,
+        addition_embed_type: str | None = None,
+        addition_time_embed_dim: int | None = None,
+        projection_class_embeddings_input_dim: int | None = None,
+        upcast_attention: bool = False,
+        time_cond_proj_dim: int | None = None,
     ) -> None:
         super().__init__()
-        if not len(down_block_types) == len(up_block_types) == len(block_out_channels):
-            raise CheckpointError(
-                "down_block_types, up_block_types and block_out_channels must have one entry each "
-                f"a stage; they have {len(down_block_types)}, {len(up_block_types)} and "
-                f"{len(block_out_channels)}."
-            )
-        widths = list(block_out_channels)
-        temb_channels = widths[0] * 4
-        parts = Parts(
-            partial(
-                ResnetBlock2D,
-                temb_channels=temb_channels,
+        stages = len(block_out_channels)
+        heads = _each_stage("attention_head_dim", attention_head_dim, stages)
+        layers = _each_stage("transformer_layers_per_block", transformer_layers_per_block, stages)
+
+        def attention(level: int) -> nn.Module:
+            return Transformer2DModel(
+                block_out_channels[level],
+                heads[level],
+                cross_attention_dim,
                 groups=norm_num_groups,
-                eps=norm_eps,
-                act_fn=act_fn,
-            ),
-            lambda width: Transformer2DModel(
-                width, attention_head_dim, cross_attention_dim, norm_num_groups
-            ),
-        )
-        self.conv_in = nn.Conv2d(in_channels, widths[0], 3, padding=1)
-        self.time_embedding = TimestepEmbedding(widths[0], temb_channels, act_fn)
-        self.act = activation(act_fn)
+                layers=layers[level],
+                linear=use_linear_projection,
+            )
 
-        last = len(widths) - 1
-        channels, skips = widths[0], [widths[0]]
-        self.down_blocks = nn.ModuleList()
-        for level, (name, width) in enumerate(zip(down_block_types, widths, strict=True)):
-            inputs = [channels] + [width] * (layers_per_block - 1)
-            padding = downsample_padding if level < last else None
-            attention = has_attention(name, DOWN_BLOCKS)
-            self.down_blocks.append(DownBlock(parts, inputs, width, attention, padding))
-            skips += [width] * (layers_per_block + (level < last))
-            channels = width
+        self._assemble(attention, time_cond_dim=time_cond_proj_dim)
+        self.add_embedding: TimestepEmbedding | None = None
+        if addition_embed_type == "text_time":
+            if addition_time_embed_dim is None or projection_class_embeddings_input_dim is None:
+                raise CheckpointError(
+                    "addition_embed_type 'text_time' needs addition_time_embed_dim and "
+                    "projection_class_embeddings_input_dim."
+                )
+            self.add_embedding = TimestepEmbedding(
+                projection_class_embeddings_input_dim, block_out_channels[0] * 4, act_fn
+            )
+        elif addition_embed_type is not None:
+            raise CheckpointError(
+                f"addition_embed_type is {addition_embed_type!r}; known are: 'text_time' and None."
+            )
 
-        self.mid_block = MidBlock(parts, channels)
-
-        self.up_blocks = nn.ModuleList()
-        for level, (name, width) in enumerate(zip(up_block_types, reversed(widths), strict=True)):
-            inputs = []
-            for _ in range(layers_per_block + 1):
-                inputs.append(channels + skips.pop())
-                channels = width
-            attention = has_attention(name, UP_BLOCKS)
-            self.up_blocks.append(UpBlock(parts, inputs, width, attention, level < last))
-
-        self.conv_norm_out = nn.GroupNorm(norm_num_groups, widths[0], norm_eps)
-        self.conv_out = nn.Conv2d(widths[0], out_channels, 3, padding=1)
-
-    def condition(self, timesteps: Tensor, encoder_hidden_states: Tensor) -> Conditioning:
+    def condition(
+        self,
+        timesteps: Tensor,
+        encoder_hidden_states: Tensor,
+        *,
+        timestep_cond: Tensor | None = None,
+        added_cond_kwargs: Mapping[str, Tensor] | None = None,
+    ) -> Conditioning:
         """Compute what does not depend on the sample.
 
-        timesteps: (N,), those of a whole run or one a sample; encoder_hidden_states: (B, L, D).
+        timesteps: (N,) of a whole run, or (N, B) with one for each sample.
+        encoder_hidden_states: (B, L, cross_attention_dim), the text.
+        timestep_cond: (B, time_cond_proj_dim), the embedded guidance scale of distilled models.
+        added_cond_kwargs: where `addition_embed_type` is "text_time", `text_embeds` (B, D) and
+        `time_ids` (B, 6), the sizes and crops of SDXL; raises `EngineError` without them.
         """
-        config = self.config
-        embedding = sinusoidal_embedding(
-            timesteps, config.block_out_channels[0], config.flip_sin_to_cos, config.freq_shift
-        )
-        temb = self.act(self.time_embedding(embedding.to(self.dtype)))
-        text = encoder_hidden_states.to(self.dtype)
-        shifts: dict[nn.Module, Tensor] = {}
-        texts: dict[nn.Module, list[KeysValues]] = {}
-        for module in self.modules():
-            if isinstance(module, ResnetBlock2D):
-                shifts[module] = module.shift(temb)
-            elif isinstance(module, Transformer2DModel):
-                texts[module] = module.keys_values(text)
-        return Conditioning(shifts, texts)
+        temb = self._embed(timesteps, timestep_cond)
+        if self.add_embedding is not None:
+            temb = temb + self.add_embedding(self._added(added_cond_kwargs or {}))
+        return self._project(temb, encoder_hidden_states.to(self.dtype))
 
-    def predict(self, sample: Tensor, cond: Conditioning) -> Tensor:
-        """Run the network on a sample (B, in_channels, H, W); returns (B, out_channels, H, W)."""
-        hidden = self.conv_in(sample.to(self.dtype))
-        skips = [hidden]
-        for block in self.down_blocks:
-            hidden = block(hidden, skips, cond)
-        hidden = self.mid_block(hidden, cond)
-        for block in self.up_blocks:
-            hidden = block(hidden, skips, cond)
-        return self.conv_out(self.act(self.conv_norm_out(hidden)))
+    def _added(self, given: Mapping[str, Tensor]) -> Tensor:
+        """The pooled text beside the embedded sizes: (B, projection_class_embeddings_input_dim)."""
+        if missing := [name for name in ("text_embeds", "time_ids") if name not in given]:
+            raise EngineError(f"added_cond_kwargs lacks {', '.join(missing)}: this model needs it.")
+        config = self.config
+        sizes = sinusoidal_embedding(
+            given["time_ids"],
+            config.addition_time_embed_dim,
+            config.flip_sin_to_cos,
+            config.freq_shift,
+        )
+        return cat([given["text_embeds"].to(self.dtype), sizes.flatten(1).to(self.dtype)], dim=-1)
 
     def forward(
         self,
         sample: Tensor,
         timestep: Tensor | float,
         encoder_hidden_states: Tensor,
+        *,
+        timestep_cond: Tensor | None = None,
+        added_cond_kwargs: Mapping[str, Tensor] | None = None,
+        return_dict: bool = True,
     ) -> UNet2DConditionOutput:
         """Predict from a sample at one timestep, or at one for each of the batch.
 
-        sample: (B, in_channels, H, W); timestep: a number, () or (B,);
-        encoder_hidden_states: (B, L, cross_attention_dim).
+        sample: (B, in_channels, H, W); timestep: a number, () or (B,); the others as `condition`.
+        return_dict: taken as callers of diffusers give it; the output is a tuple either way.
         """
-        timesteps = torch.as_tensor(timestep, device=sample.device).reshape(-1)
-        conditioning = self.condition(timesteps, encoder_hidden_states)
-        return UNet2DConditionOutput(self.predict(sample, conditioning))
+        conditioning = self.condition(
+            one_step(timestep, sample),
+            encoder_hidden_states,
+            timestep_cond=timestep_cond,
+            added_cond_kwargs=added_cond_kwargs,
+        )
+        return UNet2DConditionOutput(self.predict(sample, conditioning.at(0)))
+
+
+def _each_stage(name: str, value: int | Sequence[int], stages: int) -> Sequence[int]:
+    """A number for every stage; raises `CheckpointError` for a list of another length."""
+    if isinstance(value, int):
+        return [value] * stages
+    if len(value) != stages:
+        raise CheckpointError(f"{name} has {len(value)} entries for {stages} stages.")
+    return value

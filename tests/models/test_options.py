@@ -1,4 +1,4 @@
-"""Our models against diffusers': equal outputs from equal weights, files read both ways."""
+"""Options that no published configuration uses yet: equal outputs, files read both ways."""
 
 from pathlib import Path
 from typing import Any
@@ -7,8 +7,10 @@ import diffusers
 import pytest
 import torch
 
-from engine.models import AutoencoderKL, UNet2DConditionModel
+from engine.errors import CheckpointError, EngineError
+from engine.models import AutoencoderKL, UNet2DConditionModel, UNet2DModel
 from tests.compare import relative_error
+from tests.models.published import CONDITIONAL, toy
 
 TWO_LEVELS: dict[str, Any] = {
     "sample_size": 16,
@@ -19,14 +21,15 @@ TWO_LEVELS: dict[str, Any] = {
     "attention_head_dim": 2,
     "norm_num_groups": 8,
 }
+STAGES: dict[str, Any] = {
+    "sample_size": 16,
+    "block_out_channels": (16, 32),
+    "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
+    "up_block_types": ("AttnUpBlock2D", "UpBlock2D"),
+    "norm_num_groups": 8,
+}
 UNETS: dict[str, dict[str, Any]] = {
     "two levels": TWO_LEVELS,
-    "four levels, as Stable Diffusion 1": {
-        "block_out_channels": (8, 16, 32, 32),
-        "cross_attention_dim": 24,
-        "attention_head_dim": 4,
-        "norm_num_groups": 4,
-    },
     "one layer, attention below": TWO_LEVELS
     | {
         "layers_per_block": 1,
@@ -37,8 +40,13 @@ UNETS: dict[str, dict[str, Any]] = {
     "more channels in": TWO_LEVELS | {"in_channels": 9, "norm_eps": 1e-3},
     "four channels out": TWO_LEVELS | {"out_channels": 8},
 }
+UNCONDITIONAL: dict[str, dict[str, Any]] = {
+    "several heads": STAGES | {"attention_head_dim": 8},
+    "no attention in the middle": STAGES | {"add_attention": False, "downsample_padding": 0},
+    "one layer, other channels": STAGES
+    | {"layers_per_block": 1, "in_channels": 4, "out_channels": 6},
+}
 AUTOENCODERS: dict[str, dict[str, Any]] = {
-    "Stable Diffusion 1": {"block_out_channels": (8, 16, 16, 16), "layers_per_block": 2},
     "no attention": {"block_out_channels": (8, 16), "mid_block_add_attention": False},
     "no quant convolutions": {
         "block_out_channels": (8, 8),
@@ -73,16 +81,17 @@ def test_unet_equals_diffusers(name: str, size: tuple[int, int], tmp_path: Path)
         assert relative_error(ours(sample, timestep, text).sample, expected) <= 1e-5
 
 
+@pytest.mark.parametrize("name", UNCONDITIONAL)
 @torch.no_grad()
-def test_conditioning_of_a_run_equals_that_of_each_step() -> None:
+def test_unconditional_unet_equals_diffusers(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    unet = UNet2DConditionModel(**TWO_LEVELS).eval()
-    sample, text = torch.randn(2, 4, 16, 16), torch.randn(2, 7, 24)
-    timesteps = torch.tensor([900, 500, 100])
-    conditioning = unet.condition(timesteps, text)
-    for index, timestep in enumerate(timesteps):
-        expected = unet(sample, timestep, text).sample
-        assert relative_error(unet.predict(sample, conditioning.at(index)), expected) <= 1e-6
+    theirs = diffusers.UNet2DModel(**UNCONDITIONAL[name]).eval()
+    theirs.save_pretrained(tmp_path)
+    ours = UNet2DModel.from_pretrained(tmp_path)
+    sample, timestep = torch.randn(2, theirs.config.in_channels, 16, 24), torch.tensor([3, 999])
+    expected = theirs(sample, timestep).sample
+    got = ours(sample=sample, timestep=timestep, return_dict=False)[0]
+    assert relative_error(got, expected) <= 1e-5
 
 
 @pytest.mark.parametrize("name", AUTOENCODERS)
@@ -110,7 +119,8 @@ def _equal(one: Any, other: Any) -> bool:
     ("ours", "theirs", "config"),
     [
         (UNet2DConditionModel, diffusers.UNet2DConditionModel, TWO_LEVELS),
-        (AutoencoderKL, diffusers.AutoencoderKL, autoencoder_config("Stable Diffusion 1")),
+        (UNet2DModel, diffusers.UNet2DModel, STAGES),
+        (AutoencoderKL, diffusers.AutoencoderKL, autoencoder_config("no attention")),
     ],
 )
 def test_saved_here_loads_there(ours: Any, theirs: Any, config: Any, tmp_path: Path) -> None:
@@ -121,20 +131,33 @@ def test_saved_here_loads_there(ours: Any, theirs: Any, config: Any, tmp_path: P
     assert all(_equal(loaded.config[key], value) for key, value in model.config.items())
 
 
-def test_full_size_stable_diffusion_1_has_the_same_tensors() -> None:
-    with torch.device("meta"):
-        config = {"cross_attention_dim": 768, "sample_size": 64}
-        stages = 4
-        autoencoder = {
-            "block_out_channels": (128, 256, 512, 512),
-            "layers_per_block": 2,
-            "down_block_types": ("DownEncoderBlock2D",) * stages,
-            "up_block_types": ("UpDecoderBlock2D",) * stages,
-        }
-        pairs = [
-            (UNet2DConditionModel(**config), diffusers.UNet2DConditionModel(**config)),
-            (AutoencoderKL(**autoencoder), diffusers.AutoencoderKL(**autoencoder)),
-        ]
-    for ours, theirs in pairs:
-        shapes = [{k: t.shape for k, t in m.state_dict().items()} for m in (ours, theirs)]
-        assert shapes[0] == shapes[1]
+@pytest.mark.parametrize(
+    ("kind", "config", "names"),
+    [
+        (
+            UNet2DModel,
+            {"down_block_types": ("SkipDownBlock2D",) * 4},
+            "SkipDownBlock2D.*DownBlock2D",
+        ),
+        (UNet2DModel, {"block_out_channels": (32, 64)}, "4 entries and block_out_channels 2"),
+        (UNet2DModel, {"resnet_time_scale_shift": "scale_shift"}, "scale_shift"),
+        (UNet2DConditionModel, {"attention_head_dim": [4, 8]}, "2 entries for 4 stages"),
+        (UNet2DConditionModel, {"addition_embed_type": "image"}, "image"),
+        (UNet2DConditionModel, {"addition_embed_type": "text_time"}, "addition_time_embed_dim"),
+        (
+            AutoencoderKL,
+            {"down_block_types": ("AttnDownEncoderBlock2D",)},
+            "AttnDownEncoderBlock2D",
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_be_built_says_why(kind: Any, config: Any, names: str) -> None:
+    with torch.device("meta"), pytest.raises(CheckpointError, match=names):
+        kind.from_config(config)
+
+
+@torch.no_grad()
+def test_a_model_with_sizes_asks_for_them() -> None:
+    unet = UNet2DConditionModel.from_config(toy(CONDITIONAL["Stable Diffusion XL"]))
+    with pytest.raises(EngineError, match="text_embeds, time_ids"):
+        unet(torch.randn(1, 4, 16, 16), 5, torch.randn(1, 7, 24))
