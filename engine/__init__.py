@@ -10,9 +10,14 @@ from engine._lazy import attach
 if TYPE_CHECKING:
     from engine.models import AutoencoderKL as AutoencoderKL
     from engine.models import UNet2DConditionModel as UNet2DConditionModel
+    from engine.models import UNet2DModel as UNet2DModel
+    from engine.pipelines import DDIMPipeline as DDIMPipeline
+    from engine.pipelines import DDPMPipeline as DDPMPipeline
     from engine.pipelines import DiffusionPipeline as DiffusionPipeline
+    from engine.pipelines import PNDMPipeline as PNDMPipeline
     from engine.pipelines import StableDiffusionPipeline as StableDiffusionPipeline
     from engine.schedulers import DDIMScheduler as DDIMScheduler
+    from engine.schedulers import DDPMScheduler as DDPMScheduler
     from engine.schedulers import EulerDiscreteScheduler as EulerDiscreteScheduler
     from engine.schedulers import PNDMScheduler as PNDMScheduler
 
@@ -21,9 +26,14 @@ __getattr__, __dir__, __all__ = attach(
     {
         "AutoencoderKL": "models",
         "UNet2DConditionModel": "models",
+        "UNet2DModel": "models",
+        "DDIMPipeline": "pipelines",
+        "DDPMPipeline": "pipelines",
         "DiffusionPipeline": "pipelines",
+        "PNDMPipeline": "pipelines",
         "StableDiffusionPipeline": "pipelines",
         "DDIMScheduler": "schedulers",
+        "DDPMScheduler": "schedulers",
         "EulerDiscreteScheduler": "schedulers",
         "PNDMScheduler": "schedulers",
     },

@@ -1,7 +1,7 @@
 """Components kept in memory between runs, the least recently used given up first."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.checkpoints.components import Spec, load_component
-from engine.pipelines.pipeline import DiffusionPipeline, assemble
+from engine.checkpoints.components import Spec, component_files, load_component
+from engine.pipelines.pipeline import DiffusionPipeline
+from engine.pipelines.plan import make_plan
 
 __all__ = ["ComponentCache"]
 
@@ -66,7 +67,13 @@ class ComponentCache:
         used = set()
 
         def load(name: str, spec: Spec) -> Any:
-            key = Key(folder.resolve(), name, _stamp(folder / name), torch.device(device), dtype)
+            key = Key(
+                folder.resolve(),
+                name,
+                _stamp(component_files(folder, name, spec)),
+                torch.device(device),
+                dtype,
+            )
             used.add(key)
             if key not in self._entries:
                 on_load(name)
@@ -74,7 +81,7 @@ class ComponentCache:
             self._entries.move_to_end(key)
             return self._entries[key].component
 
-        pipeline = assemble(folder, load, {}, task)
+        pipeline = make_plan(folder, {}, task=task).build(load)
         self._evict(used)
         return pipeline
 
@@ -118,9 +125,8 @@ class ComponentCache:
                 del self._entries[key]
 
 
-def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Names, sizes and times of the files of a component."""
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
+def _stamp(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+    """Names, sizes and times of files."""
     stats = [(file.name, file.stat()) for file in files]
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 

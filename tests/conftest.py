@@ -72,6 +72,33 @@ def make_checkpoint(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def make_ddpm_checkpoint(folder: Path, seed: int = 0) -> Path:
+    """Write a random unconditional checkpoint for 16 x 16 pixels, flat, by diffusers."""
+    import diffusers
+
+    torch.manual_seed(seed)
+    unet = diffusers.UNet2DModel(
+        sample_size=16,
+        block_out_channels=(16, 32),
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1,
+        attention_head_dim=8,
+        norm_num_groups=8,
+    )
+    scheduler = diffusers.DDPMScheduler(num_train_timesteps=1000, clip_sample=True)
+    for part in (unet, scheduler):
+        part.save_pretrained(folder)
+    index = {
+        "_class_name": "DDPMPipeline",
+        "_diffusers_version": "0.42.1",
+        "scheduler": ["diffusers", "DDPMScheduler"],
+        "unet": ["diffusers", "UNet2DModel"],
+    }
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2))
+    return folder
+
+
 def make_tokenizer_files(folder: Path) -> dict[str, int]:
     """Write a CLIP tokenizer that knows single letters; returns its vocabulary."""
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
@@ -93,6 +120,12 @@ def make_tokenizer_files(folder: Path) -> dict[str, int]:
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random checkpoint, `models/tiny`; not to be changed."""
     return make_checkpoint(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_ddpm_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random unconditional checkpoint, `models/tiny-ddpm`; not to be changed."""
+    return make_ddpm_checkpoint(tmp_path_factory.mktemp("models") / "tiny-ddpm")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,10 +8,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from engine.checkpoints.weights import write_weights
+
 __all__ = ["DAMAGES", "SPOILT"]
 
 INDEX = "model_index.json"
-UNET = "diffusion_pytorch_model.safetensors"
+STEM = "diffusion_pytorch_model"
+UNET = f"{STEM}.safetensors"
+SHARDS = f"{UNET}.index.json"
 
 
 def truncate(folder: Path) -> None:
@@ -52,6 +56,39 @@ def only_bin(name: str) -> Callable[[Path], None]:
     return damage
 
 
+def shard(folder: Path) -> list[Path]:
+    """Divide the weights of the UNet; returns the parts, of which there are several."""
+    path = folder / "unet" / UNET
+    write_weights(path.parent, STEM, load_file(path), max_shard_size=path.stat().st_size // 2)
+    return sorted(path.parent.glob("*.safetensors"))
+
+
+def lose_shard(folder: Path) -> None:
+    shard(folder)[1].unlink()
+
+
+def truncate_shard(folder: Path) -> None:
+    path = shard(folder)[1]
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def repeat_tensor(folder: Path) -> None:
+    first, second, *_ = shard(folder)
+    save_file(load_file(second) | dict(list(load_file(first).items())[:1]), second)
+
+
+def write_index(folder: Path, text: str) -> None:
+    shard(folder)
+    (folder / "unet" / SHARDS).write_text(text)
+
+
+def name_shard(name: object) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        write_index(folder, json.dumps({"weight_map": {"conv_in.weight": name}}))
+
+    return damage
+
+
 def break_index(folder: Path) -> None:
     (folder / INDEX).write_text("{")
 
@@ -80,6 +117,14 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "missing text tensor": (drop_text_tensor, ["model.safetensors", "missing"]),
     "LFS pointer": (point_to_lfs("unet"), [UNET, "Git LFS pointer", "git lfs pull"]),
     "LFS pointer of the text": (point_to_lfs("text_encoder"), ["model.safetensors", "git lfs"]),
+    "lost shard": (lose_shard, ["00002-of-", SHARDS, "missing", "again"]),
+    "truncated shard": (truncate_shard, ["00002-of-", "truncated", "again"]),
+    "tensor in two shards": (repeat_tensor, ["00002-of-", "conv_in", "second time"]),
+    "shard elsewhere": (name_shard(f"../vae/{UNET}"), [SHARDS, f"../vae/{UNET}", "beside it"]),
+    "shard of another format": (name_shard("x.bin"), [SHARDS, "x.bin", "only safetensors"]),
+    "shard that is no name": (name_shard(7), [SHARDS, "7", "only safetensors"]),
+    "index of no shards": (lambda f: write_index(f, "{}"), [SHARDS, "weight_map"]),
+    "broken index of shards": (lambda f: write_index(f, "["), [SHARDS, "JSON"]),
     "only .bin": (only_bin("vae"), ["pytorch_model.bin", "run code"]),
     "only .bin of the text": (only_bin("text_encoder"), ["pytorch_model.bin", "run code"]),
     "no unet folder": (remove("unet"), ["unet", "missing"]),

@@ -60,6 +60,26 @@ def test_changed_files_are_loaded_anew(tiny_checkpoint: Path, tmp_path: Path) ->
     assert len(cache.figures()["components"]) == len(PARTS)
 
 
+def test_flat_components_are_told_apart_by_their_files(
+    tiny_ddpm_checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "flat"
+    shutil.copytree(tiny_ddpm_checkpoint, folder)
+    cache, loaded = ComponentCache(10**9), list[str]()
+    for file, expected in (
+        (None, ["unet", "scheduler"]),
+        ("README.md", []),
+        ("scheduler_config.json", ["scheduler"]),
+        ("diffusion_pytorch_model.safetensors", ["unet"]),
+    ):
+        loaded.clear()
+        if file is not None:
+            (folder / file).touch()
+            os.utime(folder / file, (1, 1))
+        cache.pipeline(folder, "unconditional", CPU, torch.float32, loaded.append)
+        assert loaded == expected, file
+
+
 def test_an_error_leaves_the_cache_usable(tiny_checkpoint: Path, tmp_path: Path) -> None:
     folder = tmp_path / "broken"
     shutil.copytree(tiny_checkpoint, folder)

@@ -23,7 +23,16 @@ from training.loop import Options, add_options, fit, options_of
 from training.scene import Scene
 from training.text import encode, make_text_encoder, make_tokenizer
 
-__all__ = ["DIFFUSION", "SCHEDULER", "TextToLatents", "encode_images", "make_networks", "train"]
+__all__ = [
+    "DIFFUSION",
+    "SCHEDULER",
+    "TextToLatents",
+    "draw_scenes",
+    "draw_timesteps",
+    "encode_images",
+    "make_networks",
+    "train",
+]
 
 DIFFUSION = Path("training/runs/diffusion")
 _WIDTH = 128
@@ -78,7 +87,13 @@ def encode_images(vae: AutoencoderKL, images: Tensor) -> Tensor:
     return torch.cat(parts) * vae.config.scaling_factor
 
 
-def _timesteps(batch: int, total: int, generator: torch.Generator) -> Tensor:
+def draw_scenes(scenes: Sequence[Scene], batch: int, generator: torch.Generator) -> Tensor:
+    """Draw places (B,) in the list, more of those with few solids: they teach shapes soonest."""
+    weights = torch.tensor([4.0 - len(scene.solids) for scene in scenes])
+    return torch.multinomial(weights, batch, replacement=True, generator=generator)
+
+
+def draw_timesteps(batch: int, total: int, generator: torch.Generator) -> Tensor:
     """Half of them evenly, half around the middle, where shapes are decided.
 
     The bell is the logit-normal of Esser et al. 2024, "Scaling Rectified Flow Transformers".
@@ -101,11 +116,9 @@ def train(
     torch.manual_seed(options.seed)
     networks = make_networks(tokenizer)
     scheduler = DDIMScheduler(**SCHEDULER)
-    # Shapes are learned soonest from a single large solid.
-    weights = torch.tensor([4.0 - len(scene.solids) for scene in scenes])
 
     def loss(generator: torch.Generator) -> Tensor:
-        rows = torch.multinomial(weights, batch, replacement=True, generator=generator)
+        rows = draw_scenes(scenes, batch, generator)
         silent = torch.rand(batch, generator=generator) < _UNCAPTIONED
         prompts = [
             "" if quiet else caption(scenes[row], generator)
@@ -113,7 +126,7 @@ def train(
         ]
         clean = latents[rows]
         noise = torch.randn(clean.shape, generator=generator)
-        timesteps = _timesteps(batch, len(scheduler), generator)
+        timesteps = draw_timesteps(batch, len(scheduler), generator)
         noisy = scheduler.add_noise(clean, noise, timesteps)
         velocity = scheduler.get_velocity(clean, noise, timesteps)
         noisy = noisy.contiguous(memory_format=torch.channels_last)

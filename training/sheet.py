@@ -1,6 +1,7 @@
-"""Draw the contact sheet of a model: 24 prompts, each picture above its words.
+"""Draw the contact sheet of a model: 24 prompts, each picture above its words, or 48 seeds.
 
-python -m training.sheet --file docs/images/contact-sheet.png
+python -m training.sheet
+python -m training.sheet --unconditional
 """
 
 import argparse
@@ -9,12 +10,15 @@ from pathlib import Path
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torch.nn.functional import interpolate
 
-from engine.pipelines import DiffusionPipeline
+from engine.pipelines import DDPMPipeline, DiffusionPipeline
 from engine.pipelines.request import Request
-from training.export import TABLETOP
+from training.dataset import to_bytes
+from training.export import TABLETOP, TABLETOP_DDPM
 
-__all__ = ["PROMPTS", "contact_sheet"]
+__all__ = ["PROMPTS", "contact_sheet", "draw", "seed_sheet"]
 
 PROMPTS = (
     "a red sphere",
@@ -43,6 +47,8 @@ PROMPTS = (
     "a still life with a shiny blue sphere and a matte red cylinder",
 )
 _COLUMNS, _CELL, _TEXT = 6, 192, 52
+_SEEDS, _SEED_COLUMNS, _BATCH = 48, 12, 50
+IMAGES = Path("docs/images")
 
 
 def contact_sheet(model: Path, prompts: tuple[str, ...] = PROMPTS, seed: int = 0) -> Image.Image:
@@ -65,13 +71,45 @@ def contact_sheet(model: Path, prompts: tuple[str, ...] = PROMPTS, seed: int = 0
     return sheet
 
 
+def draw(model: Path, total: int, steps: int, seed: int = 0) -> Tensor:
+    """Pictures (total, 3, SIZE, SIZE) of a model in -1..1; picture i has seed + i."""
+    pipeline = DDPMPipeline.from_pretrained(model)
+    parts = []
+    for first in range(0, total, _BATCH):
+        seeds = range(seed + first, seed + min(first + _BATCH, total))
+        images = pipeline(
+            batch_size=len(seeds),
+            generator=[torch.Generator().manual_seed(number) for number in seeds],
+            num_inference_steps=steps,
+            output_type="pt",
+        ).images
+        parts.append(images * 2 - 1)
+    return torch.cat(parts)
+
+
+def seed_sheet(model: Path, steps: int = 50) -> Image.Image:
+    """Draw the seeds from 0 on without a text; none is chosen."""
+    cells = interpolate(draw(model, _SEEDS, steps), scale_factor=3, mode="bicubic")
+    sheet = (
+        cells.unflatten(0, (-1, _SEED_COLUMNS)).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
+    )
+    return Image.fromarray(to_bytes(sheet.clamp(-1, 1) / 2 + 0.5).numpy())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=TABLETOP)
-    parser.add_argument("--file", type=Path, default=Path("docs/images/contact-sheet.png"))
+    parser.add_argument("--unconditional", action="store_true", help="48 seeds in place of prompts")
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--file", type=Path)
     options = parser.parse_args()
-    options.file.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet(options.model).save(options.file, optimize=True)
+    if options.unconditional:
+        sheet = seed_sheet(options.model or TABLETOP_DDPM)
+        file = options.file or IMAGES / "contact-sheet-ddpm.png"
+    else:
+        sheet = contact_sheet(options.model or TABLETOP)
+        file = options.file or IMAGES / "contact-sheet.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(file, optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Where weights come from: folders in the diffusers layout, safetensors only."""
+"""Where weights come from: folders and repositories in the diffusers layout, safetensors only."""

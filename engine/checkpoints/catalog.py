@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.checkpoints.layout import INDEX_NAME, MODEL
+from engine.checkpoints.repository import part_folder
 from engine.config import read_json
 from engine.errors import CheckpointError, EngineError
 from engine.pipelines.tasks import tasks_of
 
-__all__ = ["INDEX_NAME", "ModelInfo", "find_model", "list_models"]
-
-INDEX_NAME = "model_index.json"
+__all__ = ["ModelInfo", "find_model", "list_models"]
 
 
 @dataclass(frozen=True)
@@ -65,33 +65,38 @@ def find_model(folder: Path, name: str) -> ModelInfo:
 def _describe(path: Path) -> ModelInfo:
     index = read_json(path / INDEX_NAME)
     pipeline = str(index.get("_class_name"))
-    side = _sample_size(path) * _downscale(path)
+    height, width = _sample_size(path)
+    scale = _downscale(path) if "vae" in index else 1
     scheduler = index.get("scheduler")
     return ModelInfo(
         name=path.name,
         path=path,
         pipeline=pipeline,
         tasks=tasks_of(pipeline),
-        width=side,
-        height=side,
+        width=width * scale,
+        height=height * scale,
         scheduler=str(scheduler[1]) if isinstance(scheduler, list) else "",
         bytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
     )
 
 
-def _sample_size(path: Path) -> int:
-    value = _setting(path / "unet", "sample_size")
-    return value if isinstance(value, int) and 0 < value <= 4096 else 64
+def _sample_size(path: Path) -> tuple[int, int]:
+    """Height and width of what the UNet works on."""
+    value = _setting(path, "unet", "sample_size")
+    sides = value if isinstance(value, list) else [value, value]
+    if len(sides) == 2 and all(isinstance(side, int) and 0 < side <= 4096 for side in sides):
+        return sides[0], sides[1]
+    return 64, 64
 
 
 def _downscale(path: Path) -> int:
-    stages = _setting(path / "vae", "block_out_channels")
+    stages = _setting(path, "vae", "block_out_channels")
     return 2 ** (len(stages) - 1) if isinstance(stages, list) else 1
 
 
-def _setting(folder: Path, key: str) -> Any:
+def _setting(path: Path, name: str, key: str) -> Any:
     """A component's setting; None where it is damaged, which loading the model will explain."""
     try:
-        return read_json(folder / "config.json").get(key)
+        return read_json(part_folder(path, name, MODEL) / MODEL.config).get(key)
     except CheckpointError:
         return None

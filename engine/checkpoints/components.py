@@ -7,14 +7,33 @@ from typing import Any, cast
 
 import torch
 
-from engine.checkpoints.catalog import INDEX_NAME
-from engine.checkpoints.weights import check_file, weight_file, write_tensors
+from engine.checkpoints.layout import (
+    INDEX_NAME,
+    MODEL,
+    PROCESSOR,
+    SCHEDULER,
+    TEXT,
+    TOKENIZER,
+    Files,
+)
+from engine.checkpoints.repository import part_folder
+from engine.checkpoints.weights import MAX_SHARD_SIZE, check_file, local_weights, write_weights
 from engine.config import read_json
 from engine.errors import CheckpointError
+from engine.models.model import Model
 
-__all__ = ["CLASSES", "INDEX_NAME", "Spec", "load_component", "read_index", "save_component"]
+__all__ = [
+    "CLASSES",
+    "Kind",
+    "Spec",
+    "component_files",
+    "kind_of",
+    "load_component",
+    "read_index",
+    "save_component",
+]
 
-TEXT_WEIGHTS_NAME = "model.safetensors"
+TEXT_STEM = "model"
 TEXT_PREFIX = "text_model."
 
 
@@ -26,17 +45,31 @@ class Spec:
     cls: str
 
 
-def _load_model(cls: str) -> Callable[[Path, torch.dtype], Any]:
-    def load(folder: Path, dtype: torch.dtype) -> Any:
+Load = Callable[[Path, torch.dtype, str | None], Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A class of components: what its files are, and what loads them.
+
+    load(folder, dtype, variant): variant is that of the weights, None for the default.
+    """
+
+    files: Files
+    load: Load
+
+
+def _load_model(cls: str) -> Load:
+    def load(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
         from engine import models
 
-        return getattr(models, cls).from_pretrained(folder, torch_dtype=dtype)
+        return getattr(models, cls).from_pretrained(folder, dtype=dtype, variant=variant)
 
     return load
 
 
-def _load_scheduler(cls: str) -> Callable[[Path, torch.dtype], Any]:
-    def load(folder: Path, dtype: torch.dtype) -> Any:
+def _load_scheduler(cls: str) -> Load:
+    def load(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
         from engine import schedulers
 
         return getattr(schedulers, cls).from_pretrained(folder)
@@ -44,30 +77,33 @@ def _load_scheduler(cls: str) -> Callable[[Path, torch.dtype], Any]:
     return load
 
 
-def _load_text_encoder(folder: Path, dtype: torch.dtype) -> Any:
+def _load_text_encoder(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
     from transformers import CLIPTextModel
 
-    check_file(weight_file(folder, TEXT_WEIGHTS_NAME))
-    read_json(folder / "config.json")
+    paths = local_weights(folder, TEXT_STEM, variant)
+    for path in paths:
+        check_file(path)
+    read_json(folder / TEXT.config)
     try:
         model, report = cast(Any, CLIPTextModel).from_pretrained(
             folder,
             dtype=dtype,
+            variant=variant,
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
         )
     except (OSError, RuntimeError, ValueError) as error:
-        raise CheckpointError(f"{folder / TEXT_WEIGHTS_NAME}: {error}") from None
+        raise CheckpointError(f"{paths[0]}: {error}") from None
     if missing := sorted(report["missing_keys"]):
         raise CheckpointError(
-            f"{folder / TEXT_WEIGHTS_NAME} does not fit its configuration: {len(missing)} tensors "
+            f"{paths[0]} does not fit its configuration: {len(missing)} tensors "
             f"are missing (first: {', '.join(missing[:3])})."
         )
     return model.requires_grad_(False).eval()
 
 
-def _load_tokenizer(folder: Path, dtype: torch.dtype) -> Any:
+def _load_tokenizer(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
     from transformers import CLIPTokenizer
 
     if not (folder / "tokenizer.json").is_file():
@@ -77,16 +113,33 @@ def _load_tokenizer(folder: Path, dtype: torch.dtype) -> Any:
     return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-CLASSES: dict[str, Callable[[Path, torch.dtype], Any]] = {
-    "AutoencoderKL": _load_model("AutoencoderKL"),
-    "CLIPTextModel": _load_text_encoder,
-    "CLIPTokenizer": _load_tokenizer,
-    "DDIMScheduler": _load_scheduler("DDIMScheduler"),
-    "EulerDiscreteScheduler": _load_scheduler("EulerDiscreteScheduler"),
-    "PNDMScheduler": _load_scheduler("PNDMScheduler"),
-    "UNet2DConditionModel": _load_model("UNet2DConditionModel"),
+def _load_processor(cls: str) -> Load:
+    def load(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
+        import transformers
+
+        read_json(folder / PROCESSOR.config)
+        # Pillow's own, also where torchvision is: the same picture on every machine
+        return getattr(transformers, f"{cls}Pil").from_pretrained(folder, local_files_only=True)
+
+    return load
+
+
+CLASSES: dict[str, Kind] = {
+    "AutoencoderKL": Kind(MODEL, _load_model("AutoencoderKL")),
+    "CLIPFeatureExtractor": Kind(PROCESSOR, _load_processor("CLIPImageProcessor")),
+    "CLIPImageProcessor": Kind(PROCESSOR, _load_processor("CLIPImageProcessor")),
+    "CLIPTextModel": Kind(TEXT, _load_text_encoder),
+    "CLIPTokenizer": Kind(TOKENIZER, _load_tokenizer),
+    "DDIMScheduler": Kind(SCHEDULER, _load_scheduler("DDIMScheduler")),
+    "DDPMScheduler": Kind(SCHEDULER, _load_scheduler("DDPMScheduler")),
+    "DPTFeatureExtractor": Kind(PROCESSOR, _load_processor("DPTImageProcessor")),
+    "DPTImageProcessor": Kind(PROCESSOR, _load_processor("DPTImageProcessor")),
+    "EulerDiscreteScheduler": Kind(SCHEDULER, _load_scheduler("EulerDiscreteScheduler")),
+    "PNDMScheduler": Kind(SCHEDULER, _load_scheduler("PNDMScheduler")),
+    "UNet2DConditionModel": Kind(MODEL, _load_model("UNet2DConditionModel")),
+    "UNet2DModel": Kind(MODEL, _load_model("UNet2DModel")),
 }
-"""Class name -> what loads it from its folder in a dtype. Nothing else is ever imported by name."""
+"""Class name, of transformers 4 too -> what loads it. No other name in a file is ever imported."""
 
 
 def read_index(folder: Path) -> tuple[str, dict[str, Spec | None]]:
@@ -108,25 +161,55 @@ def read_index(folder: Path) -> tuple[str, dict[str, Spec | None]]:
     return str(index.get("_class_name")), specs
 
 
-def load_component(folder: Path, name: str, spec: Spec, dtype: torch.dtype) -> Any:
-    """Load one component of a checkpoint from the folder of its name; raises `CheckpointError`."""
+def load_component(
+    folder: Path, name: str, spec: Spec, dtype: torch.dtype, variant: str | None = None
+) -> Any:
+    """Load one component of a checkpoint, from the folder of its name or, in a flat one, the root.
+
+    Raises `CheckpointError`.
+    """
+    kind = kind_of(folder, name, spec)
+    place = part_folder(folder, name, kind.files)
+    if not place.is_dir():
+        raise CheckpointError(f"{place} is missing: the checkpoint is not complete.")
+    return kind.load(place, dtype, variant)
+
+
+def component_files(folder: Path, name: str, spec: Spec) -> list[Path]:
+    """The files of one component of a checkpoint that are there; raises `CheckpointError`."""
+    files = kind_of(folder, name, spec).files
+    place = part_folder(folder, name, files)
+    names = [item.name for item in place.iterdir()] if place.is_dir() else []
+    return [place / item for item in files.of(names)]
+
+
+def kind_of(folder: Path, name: str, spec: Spec) -> Kind:
+    """What loads a component that an index names; raises `CheckpointError` for an unknown class."""
     if spec.cls not in CLASSES:
         raise CheckpointError(
             f"{folder / INDEX_NAME}: {name} is a {spec.cls!r}, which is not supported here; "
             f"supported are: {', '.join(CLASSES)}. A component that a pipeline can do without "
             f"is left out by from_pretrained(..., {name}=None)."
         )
-    if not (folder / name).is_dir():
-        raise CheckpointError(f"{folder / name} is missing: the checkpoint is not complete.")
-    return CLASSES[spec.cls](folder / name, dtype)
+    return CLASSES[spec.cls]
 
 
-def save_component(component: Any, folder: Path) -> None:
-    """Write a component in the layout that `load_component` and diffusers read."""
+def save_component(
+    component: Any,
+    folder: Path,
+    variant: str | None = None,
+    max_shard_size: int | str = MAX_SHARD_SIZE,
+) -> None:
+    """Write a component in the layout that `load_component` and diffusers read.
+
+    variant, max_shard_size: of the weights, as in `write_weights`.
+    """
     if type(component).__name__ == "CLIPTextModel":
         # Published files have this prefix, and older readers insist on it.
         tensors = {TEXT_PREFIX + key: value for key, value in component.state_dict().items()}
         component.config.save_pretrained(folder)
-        write_tensors(folder / TEXT_WEIGHTS_NAME, tensors)
+        write_weights(folder, TEXT_STEM, tensors, variant, max_shard_size)
+    elif isinstance(component, Model):
+        component.save_pretrained(folder, variant=variant, max_shard_size=max_shard_size)
     else:
         component.save_pretrained(folder)

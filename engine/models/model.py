@@ -1,6 +1,5 @@
 """What every model of ours shares: configuration, loading, saving."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -8,13 +7,21 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import nn
 
-from engine.checkpoints.weights import read_tensors, weight_file, write_tensors
+from engine.checkpoints.layout import MODEL
+from engine.checkpoints.repository import Hub, locate, require_safetensors
+from engine.checkpoints.weights import (
+    MAX_SHARD_SIZE,
+    local_weights,
+    read_tensors,
+    weights_dtype,
+    write_weights,
+)
 from engine.config import Configured, read_json
 from engine.errors import CheckpointError
 
 __all__ = ["Model"]
 
-WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
+WEIGHTS_STEM = "diffusion_pytorch_model"
 
 
 class Model(Configured, nn.Module):
@@ -50,37 +57,66 @@ class Model(Configured, nn.Module):
     @classmethod
     def from_pretrained(
         cls,
-        folder: Path | str,
+        name: Path | str,
         *,
         subfolder: str | None = None,
-        torch_dtype: torch.dtype = torch.float32,
-        use_safetensors: bool = True,
+        variant: str | None = None,
+        dtype: torch.dtype | None = None,
+        torch_dtype: torch.dtype | None = None,
+        use_safetensors: bool | None = None,
+        revision: str | None = None,
+        cache_dir: Path | str | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
     ) -> Self:
-        """Build from `config.json` and fill from the safetensors file beside it.
+        """Build from `config.json` and fill from the safetensors beside it, one file or shards.
+
+        name: a folder, or "name/repository" on the Hub, of which only these files are downloaded.
+        subfolder: the component's; in a flat checkpoint, which has none, the root is read.
+        variant: of the weights, such as "fp16". dtype: float32 if not given; torch_dtype is its
+        older name. revision, cache_dir, token, local_files_only: as in `repository.Hub`.
 
         Every tensor must be there with the right shape: a `CheckpointError` names the first that
         is not, with the file. Returns the model in evaluation mode.
         """
-        if not use_safetensors:
-            raise CheckpointError("use_safetensors=False is refused: other formats can run code.")
-        folder = Path(folder) / (subfolder or "")
-        config = read_json(folder / cls.config_name)
+        require_safetensors(use_safetensors)
+        dtype = weights_dtype(dtype, torch_dtype)
+        hub = Hub(revision, cache_dir, token, local_files_only)
+        folder = locate(name, subfolder, MODEL, hub, variant)
+        model = cls._on_meta(folder / cls.config_name)
+        expected = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
+        tensors = read_tensors(local_weights(folder, WEIGHTS_STEM, variant), expected, dtype)
+        model.load_state_dict(tensors, strict=True, assign=True)
+        return model.requires_grad_(False).eval()
+
+    def save_pretrained(
+        self,
+        folder: Path | str,
+        *,
+        variant: str | None = None,
+        max_shard_size: int | str = MAX_SHARD_SIZE,
+    ) -> None:
+        """Write `config.json` and safetensors.
+
+        variant: part of the file names, such as "fp16"; it casts nothing.
+        max_shard_size: bytes, or a text such as "5GB"; larger models become several files.
+        """
+        self.save_config(folder)
+        write_weights(Path(folder), WEIGHTS_STEM, self.state_dict(), variant, max_shard_size)
+
+    @classmethod
+    def _on_meta(cls, path: Path) -> Self:
+        config = read_json(path)
         try:
             with torch.device("meta"):
-                model = cls.from_config(config)
+                return cls.from_config(config)
         except CheckpointError:
             raise
         except (TypeError, ValueError) as error:
-            raise CheckpointError(f"{folder / cls.config_name}: {error}.") from None
-        path = weight_file(folder, WEIGHTS_NAME)
-        expected = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
-        model.load_state_dict(read_tensors(path, expected, torch_dtype), strict=True, assign=True)
-        return model.requires_grad_(False).eval()
+            raise CheckpointError(f"{path}: {error}.") from None
 
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write `config.json` and one safetensors file."""
-        self.save_config(folder)
-        write_tensors(Path(folder) / WEIGHTS_NAME, self.state_dict())
-
-    def extra_repr(self) -> str:
-        return f"{self.num_parameters():,} parameters, {json.dumps(str(self.dtype))}"
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}: {self.num_parameters():,} parameters, {self.dtype} on "
+            f"{self.device}\n{self.config.to_json()}"
+        )

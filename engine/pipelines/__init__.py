@@ -13,12 +13,18 @@ if TYPE_CHECKING:
     from engine.pipelines.stable_diffusion import (
         StableDiffusionPipeline as StableDiffusionPipeline,
     )
+    from engine.pipelines.unconditional import DDIMPipeline as DDIMPipeline
+    from engine.pipelines.unconditional import DDPMPipeline as DDPMPipeline
+    from engine.pipelines.unconditional import PNDMPipeline as PNDMPipeline
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Control": "control",
+        "DDIMPipeline": "unconditional",
+        "DDPMPipeline": "unconditional",
         "DiffusionPipeline": "pipeline",
+        "PNDMPipeline": "unconditional",
         "PipelineOutput": "pipeline",
         "Progress": "denoise",
         "Request": "request",

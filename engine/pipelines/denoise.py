@@ -1,14 +1,15 @@
-"""The loop from noise to latents, the same for every task."""
+"""The loop from noise to a sample, the same for every task."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from engine.models.unet2d_condition import UNet2DConditionModel
+from engine.models.conditioning import Conditioning
+from engine.models.unet import UNet
 from engine.noise import Generators
 from engine.pipelines.control import Control
 
@@ -33,37 +34,38 @@ class Progress:
 
 
 def denoise(
-    unet: UNet2DConditionModel,
+    unet: UNet,
     scheduler: Any,
     latents: Tensor,
-    text: Tensor,
+    conditioning: Conditioning,
     *,
-    guidance_scale: float,
+    guidance_scale: float | None = None,
     generator: Generators = None,
-    eta: float = 0.0,
+    options: Mapping[str, Any],
     control: Control | None = None,
 ) -> Generator[Progress, None, Tensor]:
     """Run a scheduler whose timesteps are set, from `latents` to the end; returns the last latents.
 
-    latents: (B, C, h, w), scaled to the scheduler's first sigma.
-    text: (B, L, D), or (2 B, L, D) with the negative half first, for classifier-free guidance
-    (Ho and Salimans 2022). Raises `RunCancelled` within one step of the control's asking.
+    latents: (B, C, h, w), scaled to the scheduler's first sigma; pixels where the model works on
+    pixels. conditioning: of the scheduler's timesteps.
+    guidance_scale: for classifier-free guidance (Ho and Salimans 2022), where the conditioning is
+    of 2 B texts with the negative half first; None without.
+    options: for `scheduler.step`; those that its class does not have are left out.
+    Raises `RunCancelled` within one step of the control's asking.
     """
     control = control or Control()
-    guided = len(text) == 2 * len(latents)
     timesteps = scheduler.timesteps
     # One host copy before the loop, so that no step waits for the device.
     numbers = timesteps.tolist()
-    conditioning = unet.condition(timesteps, text)
-    options = {"eta": eta} if "eta" in scheduler.step_options else {}
+    options = {key: value for key, value in options.items() if key in scheduler.step_options}
     start = time.perf_counter()
     for index, timestep in enumerate(timesteps):
         control.check(index)
         sample = scheduler.scale_model_input(latents, timestep)
-        prediction = unet.predict(
-            torch.cat([sample, sample]) if guided else sample, conditioning.at(index)
-        ).float()
-        if guided:
+        if guidance_scale is not None:
+            sample = torch.cat([sample, sample])
+        prediction = unet.predict(sample, conditioning.at(index)).float()
+        if guidance_scale is not None:
             negative, positive = prediction.chunk(2)
             prediction = negative + guidance_scale * (positive - negative)
         result = scheduler.step(prediction, timestep, latents, generator=generator, **options)

@@ -1,31 +1,27 @@
 """What all pipelines share: components by name, loading, saving, devices."""
 
-import inspect
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from PIL import Image
 from torch import nn
 
-from engine.checkpoints.components import (
-    INDEX_NAME,
-    Spec,
-    load_component,
-    read_index,
-    save_component,
-)
+from engine.checkpoints.components import kind_of, load_component, save_component
+from engine.checkpoints.layout import INDEX_NAME
+from engine.checkpoints.repository import Hub, fetch_parts, open_source, require_safetensors
+from engine.checkpoints.weights import MAX_SHARD_SIZE, weights_dtype
 from engine.config import FORMAT_VERSION
-from engine.errors import CheckpointError, EngineError, RequestError
+from engine.errors import EngineError
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress
+from engine.pipelines.plan import make_plan
 from engine.pipelines.request import Request
-from engine.pipelines.tasks import PIPELINES, TASKS, tasks_of
 
-__all__ = ["DiffusionPipeline", "PipelineOutput", "assemble"]
+__all__ = ["DiffusionPipeline", "PipelineOutput"]
 
 
 @dataclass(frozen=True)
@@ -33,56 +29,6 @@ class PipelineOutput:
     """images: pictures, or an array or tensor (B, ...) as the output type asked for."""
 
     images: Any
-
-
-def pipeline_class(name: str) -> type["DiffusionPipeline"]:
-    """Find a pipeline class by the name in a `model_index.json`; raises `CheckpointError`."""
-    if name not in PIPELINES:
-        raise CheckpointError(
-            f"pipeline class {name!r} is not supported; supported are: {', '.join(PIPELINES)}."
-        )
-    from engine import pipelines
-
-    cls: type[DiffusionPipeline] = getattr(pipelines, name)
-    return cls
-
-
-def assemble(
-    folder: Path,
-    load: Callable[[str, Spec], Any],
-    given: Mapping[str, Any],
-    task: str | None = None,
-) -> "DiffusionPipeline":
-    """Build the pipeline that a folder's index names, loading each component not given.
-
-    task: take the class that does this task with such a checkpoint instead.
-    Raises `CheckpointError` for an unknown class and for a component that the index lacks,
-    `RequestError` for a task that the checkpoint cannot do.
-    """
-    class_name, specs = read_index(folder)
-    kind = pipeline_class(class_name)
-    if task is not None:
-        if task not in tasks_of(class_name):
-            raise RequestError(
-                f"task is {task!r}, but {folder.name} is a {class_name}, "
-                f"which can do: {', '.join(tasks_of(class_name))}."
-            )
-        kind = pipeline_class(TASKS[task][class_name])
-    components = {}
-    for name, parameter in list(inspect.signature(kind.__init__).parameters.items())[1:]:
-        spec = specs.get(name)
-        if name in given:
-            components[name] = given[name]
-        elif spec is not None:
-            components[name] = load(name, spec)
-        elif parameter.default is None:
-            components[name] = None
-        else:
-            raise CheckpointError(
-                f"{folder / INDEX_NAME} names no {name}, which {class_name} needs: "
-                f"the checkpoint is not complete."
-            )
-    return kind(**components)
 
 
 class DiffusionPipeline:
@@ -100,32 +46,59 @@ class DiffusionPipeline:
     @classmethod
     def from_pretrained(
         cls,
-        folder: Path | str,
+        name: Path | str,
         *,
-        torch_dtype: torch.dtype = torch.float32,
-        use_safetensors: bool = True,
+        variant: str | None = None,
+        dtype: torch.dtype | None = None,
+        torch_dtype: torch.dtype | None = None,
+        use_safetensors: bool | None = None,
+        revision: str | None = None,
+        cache_dir: Path | str | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
         **components: Any,
-    ) -> "DiffusionPipeline":
-        """Load a folder in the diffusers layout, by the class that its index names.
+    ) -> Self:
+        """Load a checkpoint in the diffusers layout.
 
-        components: ready ones by name, in place of the folder's; None leaves one out.
+        `DiffusionPipeline` itself takes the class that the checkpoint's index names; a subclass
+        takes itself, if the checkpoint has the components that it needs.
+
+        name: a folder, or "name/repository" on the Hub, of which only what this class needs is
+        downloaded. variant: of the weights, such as "fp16"; components that lack it are taken as
+        they are. dtype: float32 if not given; torch_dtype is its older name. revision, cache_dir,
+        token, local_files_only: see `engine.checkpoints.repository.Hub`.
+        components: ready ones by name, in place of the checkpoint's; None leaves one out.
         Raises `CheckpointError` naming the file and what to do.
         """
-        if not use_safetensors:
-            raise CheckpointError("use_safetensors=False is refused: other formats can run code.")
-        return assemble(
-            Path(folder),
-            lambda name, spec: load_component(Path(folder), name, spec, torch_dtype),
-            components,
+        require_safetensors(use_safetensors)
+        dtype = weights_dtype(dtype, torch_dtype)
+        source = open_source(name, Hub(revision, cache_dir, token, local_files_only))
+        folder = source.fetch([INDEX_NAME])
+        kind = None if cls is DiffusionPipeline else cls
+        plan = make_plan(folder, components, kind=kind)
+        files = {part: kind_of(folder, part, spec).files for part, spec in plan.specs.items()}
+        folder, variants = fetch_parts(source, files, variant)
+        pipeline = plan.build(
+            lambda part, spec: load_component(folder, part, spec, dtype, variants[part])
         )
+        return cast(Self, pipeline)
 
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write all components and the index; diffusers reads the folder too."""
+    def save_pretrained(
+        self,
+        folder: Path | str,
+        *,
+        variant: str | None = None,
+        max_shard_size: int | str = MAX_SHARD_SIZE,
+    ) -> None:
+        """Write all components and the index; diffusers reads the folder too.
+
+        variant, max_shard_size: of the weights, as in `Model.save_pretrained`.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, component in self.components.items():
             if component is not None:
-                save_component(component, folder / name)
+                save_component(component, folder / name, variant, max_shard_size)
         (folder / INDEX_NAME).write_text(json.dumps(self._index(), indent=2) + "\n")
 
     @property
@@ -191,5 +164,8 @@ class DiffusionPipeline:
 def _entry(component: Any) -> list[str | None]:
     if component is None:
         return [None, None]
-    library = type(component).__module__.partition(".")[0]
-    return ["transformers" if library == "transformers" else "diffusers", type(component).__name__]
+    name = type(component).__name__
+    if type(component).__module__.partition(".")[0] == "transformers":
+        # an image processor's name elsewhere, whichever library resizes for it
+        return ["transformers", name.removesuffix("Pil")]
+    return ["diffusers", name]

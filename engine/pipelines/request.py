@@ -20,6 +20,11 @@ LIMITS: dict[str, tuple[float, float]] = {
 }
 """Field -> smallest and largest value."""
 
+UNUSED: dict[str, tuple[str, ...]] = {
+    "unconditional": ("prompt", "negative_prompt", "guidance_scale"),
+}
+"""Task -> fields that have no meaning there."""
+
 MAX_TEXT = 10_000
 
 
@@ -28,8 +33,9 @@ class Request:
     """One run of a model.
 
     model: name under the models folder. scheduler: a key of `SCHEDULERS`, "" for the model's own.
-    width, height: in pixels, multiples of 8, 0 for the model's own. The images of a run have the
-    seeds seed, seed + 1, ... seed + count - 1; each equals the image of a run of its own.
+    width, height: in pixels, multiples of 8, 0 for the model's own; an unconditional model draws
+    no other. The images of a run have the seeds seed, seed + 1, ... seed + count - 1; each equals
+    the image of a run of its own. An unconditional run takes no texts and no guidance.
     """
 
     model: str
@@ -52,10 +58,27 @@ class Request:
             raise RequestError(f"task is {self.task!r}; known are: {', '.join(TASKS)}.")
         if not self.model:
             raise RequestError("model is empty: choose a model.")
-        if not self.prompt.strip():
-            raise RequestError("prompt is empty: say what the picture should show.")
         for name, (low, high) in LIMITS.items():
             self._check_number(name, low, high)
+        if self.task == "unconditional":
+            self._check_unconditional()
+        else:
+            self._check_text_to_image()
+        if self.seed + self.count - 1 > LIMITS["seed"][1]:
+            raise RequestError(f"seed is {self.seed}: with {self.count} images it runs out.")
+        return self
+
+    def _check_unconditional(self) -> None:
+        for name in ("prompt", "negative_prompt"):
+            if value := getattr(self, name):
+                raise RequestError(
+                    f"{name} is {value[:40]!r}, but an unconditional model reads no text: "
+                    "leave it empty."
+                )
+
+    def _check_text_to_image(self) -> None:
+        if not self.prompt.strip():
+            raise RequestError("prompt is empty: say what the picture should show.")
         for name in ("width", "height"):
             if getattr(self, name) % 8:
                 value = getattr(self, name)
@@ -63,9 +86,6 @@ class Request:
                     f"{name} is {value}, which is not a multiple of 8: "
                     f"use {value // 8 * 8 or 8} or {value // 8 * 8 + 8}."
                 )
-        if self.seed + self.count - 1 > LIMITS["seed"][1]:
-            raise RequestError(f"seed is {self.seed}: with {self.count} images it runs out.")
-        return self
 
     def _check_text(self, name: str) -> None:
         value = getattr(self, name)
@@ -87,6 +107,11 @@ class Request:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, fit for JSON."""
         return asdict(self)
+
+    def used(self) -> dict[str, Any]:
+        """Return the fields that mean something in this task: `from_dict` defaults the others."""
+        unused = UNUSED.get(self.task, ())
+        return {name: value for name, value in self.to_dict().items() if name not in unused}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -7,29 +7,27 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from engine.errors import EngineError, RequestError
-from engine.images import to_pil
+from engine.errors import RequestError
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.unet2d_condition import UNet2DConditionModel
-from engine.noise import Generators, draw_noise
+from engine.noise import Generators
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress, denoise
-from engine.pipelines.pipeline import DiffusionPipeline, PipelineOutput
+from engine.pipelines.pipeline import PipelineOutput
 from engine.pipelines.request import Request
+from engine.pipelines.sampling import SamplingPipeline
 from engine.pipelines.text import as_prompts, encode
-from engine.schedulers.registry import scheduler_named
 
 __all__ = ["StableDiffusionPipeline"]
 
 
-class StableDiffusionPipeline(DiffusionPipeline):
+class StableDiffusionPipeline(SamplingPipeline):
     """Latent diffusion from a text (Rombach et al. 2022)."""
 
     vae: AutoencoderKL
     unet: UNet2DConditionModel
     text_encoder: Any
     tokenizer: Any
-    scheduler: Any
 
     def __init__(
         self,
@@ -80,55 +78,43 @@ class StableDiffusionPipeline(DiffusionPipeline):
         Raises `RequestError` for what cannot be run, `RunCancelled` when `control` asks for it.
         """
         height, width = self._size(height, width)
-        if output_type not in ("pil", "np", "pt", "latent"):
-            raise RequestError(
-                f"output_type is {output_type!r}; known: 'pil', 'np', 'pt', 'latent'."
-            )
-        if num_inference_steps < 1:
-            raise RequestError(
-                f"num_inference_steps is {num_inference_steps}: it must be 1 or more."
-            )
+        self._check(num_inference_steps, output_type, ("pil", "np", "pt", "latent"))
+        guided = guidance_scale > 1
         text = self._encode(
             prompt,
             negative_prompt,
             prompt_embeds,
             negative_prompt_embeds,
             num_images_per_prompt,
-            guidance_scale > 1,
+            guided,
         )
-        count = len(text) // (2 if guidance_scale > 1 else 1)
         self.scheduler.set_timesteps(num_inference_steps, device=self.device)
-        noise = self._noise(count, height, width, generator, latents)
+        scale = self.vae.downscale
+        count = len(text) // (2 if guided else 1)
+        shape = (count, self.unet.config.in_channels, height // scale, width // scale)
         latents = yield from denoise(
             self.unet,
             self.scheduler,
-            noise * self.scheduler.init_noise_sigma,
-            text,
-            guidance_scale=guidance_scale,
+            self._noise(shape, generator, latents),
+            self.unet.condition(self.scheduler.timesteps, text),
+            guidance_scale=guidance_scale if guided else None,
             generator=generator,
-            eta=eta,
+            options={"eta": eta},
             control=control,
         )
-        return PipelineOutput(self._finish(latents, output_type))
+        if output_type == "latent":
+            return PipelineOutput(latents)
+        return PipelineOutput(self._pictures(self._decode(latents), output_type))
 
-    def stream_request(
-        self, request: Request, control: Control | None = None
-    ) -> Generator[Progress, None, PipelineOutput]:
-        request.check()
-        if request.scheduler:
-            self.scheduler = scheduler_named(request.scheduler, self.scheduler.config)
-        seeds = range(request.seed, request.seed + request.count)
-        return self.stream(
-            request.prompt,
-            request.height or None,
-            request.width or None,
-            num_inference_steps=request.steps,
-            guidance_scale=request.guidance_scale,
-            negative_prompt=request.negative_prompt,
-            num_images_per_prompt=request.count,
-            generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
-            control=control,
-        )
+    def arguments(self, request: Request) -> dict[str, Any]:
+        return {
+            "prompt": request.prompt,
+            "negative_prompt": request.negative_prompt,
+            "height": request.height or None,
+            "width": request.width or None,
+            "guidance_scale": request.guidance_scale,
+            "num_images_per_prompt": request.count,
+        }
 
     def preview(self, progress: Progress) -> list[Image.Image]:
         return self.vae.previewer(progress.x0)
@@ -178,34 +164,7 @@ class StableDiffusionPipeline(DiffusionPipeline):
             )
         return torch.cat([negative_prompt_embeds, prompt_embeds])
 
-    def _noise(
-        self, count: int, height: int, width: int, generator: Generators, latents: Tensor | None
-    ) -> Tensor:
-        """Unit noise (B, C, h, w) in float32, drawn unless given."""
-        scale = self.vae.downscale
-        shape = (count, self.unet.config.in_channels, height // scale, width // scale)
-        if isinstance(generator, list) and len(generator) != count:
-            raise RequestError(f"generator has {len(generator)} entries for {count} images.")
-        if latents is None:
-            return draw_noise(shape, generator, self.device)
-        if tuple(latents.shape) != shape:
-            raise RequestError(
-                f"latents has the shape {list(latents.shape)}, needed: {list(shape)}."
-            )
-        return latents.to(self.device, torch.float32)
-
-    def _finish(self, latents: Tensor, output_type: str) -> Any:
-        """Decode the latents, one picture at a time so that memory does not grow with the batch."""
-        if output_type == "latent":
-            return latents
+    def _decode(self, latents: Tensor) -> Tensor:
+        """Pixels in -1..1, one picture at a time so that memory does not grow with the batch."""
         latents = latents / self.vae.config.scaling_factor
-        decoded = [self.vae.decode(one[None]).sample for one in latents]
-        pixels = (torch.cat(decoded).float() / 2 + 0.5).clamp(0, 1)
-        if not bool(torch.isfinite(pixels).all()):
-            raise EngineError(
-                f"the picture has values that are not numbers in {self.dtype}: "
-                "run this model in float32."
-            )
-        if output_type == "pt":
-            return pixels
-        return pixels.permute(0, 2, 3, 1).cpu().numpy() if output_type == "np" else to_pil(pixels)
+        return torch.cat([self.vae.decode(one[None]).sample for one in latents])

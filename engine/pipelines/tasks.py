@@ -4,10 +4,20 @@ __all__ = ["PIPELINES", "TASKS", "tasks_of"]
 
 TASKS: dict[str, dict[str, str]] = {
     "text-to-image": {"StableDiffusionPipeline": "StableDiffusionPipeline"},
+    "unconditional": {
+        "DDPMPipeline": "DDPMPipeline",
+        "DDIMPipeline": "DDIMPipeline",
+        "PNDMPipeline": "PNDMPipeline",
+    },
 }
 """Task -> class named in a checkpoint's model_index.json -> class that does the task with it."""
 
-PIPELINES: dict[str, str] = {"StableDiffusionPipeline": "stable_diffusion"}
+PIPELINES: dict[str, str] = {
+    "DDIMPipeline": "unconditional",
+    "DDPMPipeline": "unconditional",
+    "PNDMPipeline": "unconditional",
+    "StableDiffusionPipeline": "stable_diffusion",
+}
 """Pipeline class -> module of this package."""
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from engine.schedulers.base import Scheduler as Scheduler
     from engine.schedulers.base import SchedulerOutput as SchedulerOutput
     from engine.schedulers.ddim import DDIMScheduler as DDIMScheduler
+    from engine.schedulers.ddpm import DDPMScheduler as DDPMScheduler
     from engine.schedulers.euler_discrete import EulerDiscreteScheduler as EulerDiscreteScheduler
     from engine.schedulers.pndm import PNDMScheduler as PNDMScheduler
     from engine.schedulers.registry import SCHEDULERS as SCHEDULERS
@@ -21,6 +22,7 @@ __getattr__, __dir__, __all__ = attach(
         "Scheduler": "base",
         "SchedulerOutput": "base",
         "DDIMScheduler": "ddim",
+        "DDPMScheduler": "ddpm",
         "EulerDiscreteScheduler": "euler_discrete",
         "PNDMScheduler": "pndm",
         "SCHEDULERS": "registry",

@@ -46,7 +46,7 @@ class Scheduler(Schedule):
         """Take x from `at.sigma` to `at.next_sigma`; return it with the x0 believed on the way.
 
         x: a sample over `at.scale`; m: the model's output for it, both in float32 or wider.
-        A third argument, `noise`, draws unit noise shaped like m. Keywords are the class's own.
+        A third argument, `noise`, draws unit noise shaped like x. Keywords are the class's own.
         """
         raise NotImplementedError
 
@@ -56,9 +56,11 @@ class Scheduler(Schedule):
 
     def estimate(self, at: Point, x: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
         """x0, clipped or thresholded if so configured, and eps (never clipped)."""
-        return self._bounded(combine(at.x0, x, m)), combine(at.eps, x, m)
+        return self.original(at, x, m), combine(at.eps, x, m)
 
-    def _bounded(self, x0: Tensor) -> Tensor:
+    def original(self, at: Point, x: Tensor, m: Tensor) -> Tensor:
+        """The x0 of `estimate`, where eps is not asked for."""
+        x0 = combine(at.x0, x, m)
         if self.setting("thresholding", False):
             # dynamic thresholding: Saharia et al. 2022 (arXiv 2205.11487), section 2.3
             size = x0.abs().flatten(1).quantile(self.config.dynamic_thresholding_ratio, dim=1)
@@ -81,8 +83,9 @@ class Scheduler(Schedule):
     ) -> SchedulerOutput:
         """Go one step: sample at `timestep` -> sample at the next one, and x0.
 
-        model_output, sample: the same shape, batch first; computed in float32 at least, returned
-        in the sample's dtype. timestep: an element of `timesteps`, or its value.
+        model_output, sample: the same shape, batch first, but that a learned variance comes as
+        more channels; computed in float32 at least, returned in the sample's dtype.
+        timestep: an element of `timesteps`, or its value.
         generator: where a stochastic rule draws from, one or one per image; None is torch's own.
         variance_noise: unit noise to use instead. options: those in `step_options`.
         return_dict: taken as callers of diffusers give it; the output is a tuple either way.
@@ -101,14 +104,15 @@ class Scheduler(Schedule):
             run = copy.copy(self)  # takes what is remembered with it, and is dropped
             run.reset()
 
+        dtype = torch.promote_types(sample.dtype, torch.float32)
+
         def noise() -> Tensor:
             if variance_noise is not None:
-                return variance_noise
-            like = model_output
-            return draw_noise(like.shape, generator, like.device, like.dtype)
+                return variance_noise.to(dtype)
+            drawn = draw_noise(sample.shape, generator, sample.device, model_output.dtype)
+            return drawn.to(dtype)
 
         at = run.leg(here)
-        dtype = torch.promote_types(sample.dtype, torch.float32)
         x = sample.to(dtype)
         x = x if here.scale == 1 else x * (1 / here.scale)
         x, x0 = run.rule(at, x, model_output.to(dtype), noise, **options)

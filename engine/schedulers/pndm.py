@@ -89,7 +89,7 @@ class PNDMScheduler(DiscreteScheduler):
         Equation 12 blends the last four, fewer at the start. A run that starts in mid-schedule
         repeats its first step too, and so ends one step early, as in diffusers.
         """
-        x0, _ = self.estimate(self.points[at.index], x, m)
+        x0 = self.original(self.points[at.index], x, m)
         start, call = at, self.calls
         self.calls += 1
         if at.index < self.warm_up:

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.checkpoints.layout import SCHEDULER
+from engine.checkpoints.repository import Hub, locate
 from engine.config import Configured, read_json
 from engine.errors import EngineError
 from engine.schedulers import tables
@@ -187,13 +189,26 @@ class Schedule(Configured):
         return points[self._places[timestep]]
 
     @classmethod
-    def from_pretrained(cls, folder: Path | str, subfolder: str | None = None) -> Self:
-        """Read `scheduler_config.json`, of this class or a relative, from a folder.
+    def from_pretrained(
+        cls,
+        name: Path | str,
+        subfolder: str | None = None,
+        *,
+        revision: str | None = None,
+        cache_dir: Path | str | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+        **overrides: Any,
+    ) -> Self:
+        """Read `scheduler_config.json`, of this class or a relative, from a folder or the Hub.
 
-        Where the subfolder has none, the folder itself is looked in. Raises `CheckpointError`.
+        Where the subfolder has none, the folder itself is looked in. revision, cache_dir, token,
+        local_files_only: as in `repository.Hub`. overrides: settings in place of the file's.
+        Raises `CheckpointError`.
         """
-        paths = [Path(folder) / (subfolder or "") / cls.config_name, Path(folder) / cls.config_name]
-        return cls.from_config(read_json(paths[0] if paths[0].is_file() else paths[1]))
+        hub = Hub(revision, cache_dir, token, local_files_only)
+        folder = locate(name, subfolder, SCHEDULER, hub)
+        return cls.from_config(read_json(folder / cls.config_name), **overrides)
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write `scheduler_config.json` into a folder, as diffusers does."""

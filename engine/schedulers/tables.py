@@ -52,6 +52,7 @@ BETAS: dict[str, Callable[[float, float, int], Tensor]] = {
     "linear": _line,
     "scaled_linear": lambda start, end, steps: _line(start**0.5, end**0.5, steps) ** 2,
     "squaredcos_cap_v2": lambda start, end, steps: _cosine(steps),
+    "sigmoid": lambda start, end, steps: _line(-6, 6, steps).sigmoid() * (end - start) + start,
 }
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "Event",
     "Failed",
     "Finished",
+    "Frame",
     "Loading",
     "Queued",
     "Saved",
@@ -72,6 +73,21 @@ class Step(Event):
     seconds: float
     rate: float
     preview: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame(Event):
+    """One column of the film of a run: noise that turns into pictures. Kept to the end of the job.
+
+    index: 0 to `total` - 1; total: of the film, at most 10. step: after which it was taken.
+    preview: JPEG of the sample of the first four images, one below the other, each at its own size
+        up to 64 pixels.
+    """
+
+    index: int
+    total: int
+    step: int
+    preview: bytes
 
 
 @dataclass(frozen=True, kw_only=True)

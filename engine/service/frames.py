@@ -8,20 +8,25 @@ from typing import TypeVar
 
 from PIL import Image
 
-__all__ = ["FrameClock", "grid", "jpeg"]
+__all__ = ["FrameClock", "column", "film_steps", "grid", "jpeg"]
 
 T = TypeVar("T")
 
 LONG_EDGE = 256
+FINE_WIDTH = 64
 INTERVAL = 1 / 8
 SHARE = 0.03
+
+FILM_FRAMES = 10
+FILM_IMAGES = 4
+FILM_EDGE = 64
 
 
 class FrameClock:
     """Decides when a frame is due, and counts what frames have cost.
 
     At most 8 a second by wall clock; fewer where a frame is so dear that 8 would take more than 3 %
-    of the run.
+    of the run. Frames of a film come besides, and count in the cost alone.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -45,6 +50,31 @@ class FrameClock:
         self._next = began + (INTERVAL if self.frames == 1 else max(INTERVAL, cost / SHARE))
         return data
 
+    def encode_film(self, film: Callable[[T], Sequence[Image.Image]], progress: T) -> bytes:
+        """JPEG of one column of a film, of the pictures that `film` makes of `progress`."""
+        began = self._clock()
+        data = jpeg(column(film(progress)))
+        self.seconds += self._clock() - began
+        return data
+
+
+def film_steps(total: int) -> list[int]:
+    """The steps, of 1 to `total`, that a film shows: at most 10, evenly spaced, both ends too."""
+    count = min(FILM_FRAMES, total)
+    return [1 + index * (total - 1) // max(count - 1, 1) for index in range(count)]
+
+
+def column(images: Sequence[Image.Image]) -> Image.Image:
+    """The first four images of one size below each other, each at most 64 pixels."""
+    small = [image.copy() for image in images[:FILM_IMAGES]]
+    for image in small:
+        image.thumbnail((FILM_EDGE, FILM_EDGE), Image.Resampling.BILINEAR)
+    width, height = small[0].size
+    sheet = Image.new("RGB", (width, len(small) * height))
+    for index, image in enumerate(small):
+        sheet.paste(image, (0, index * height))
+    return sheet
+
 
 def grid(images: Sequence[Image.Image]) -> Image.Image:
     """Images of one size side by side, as near to a square as their number allows."""
@@ -63,6 +93,8 @@ def jpeg(image: Image.Image) -> bytes:
     """JPEG with a long edge of at most 256 pixels."""
     small = image.convert("RGB")
     small.thumbnail((LONG_EDGE, LONG_EDGE), Image.Resampling.BILINEAR)
+    # Shown enlarged, pictures of few pixels would show their blocks and halved colours.
+    quality, subsampling = (90, "4:4:4") if small.width <= FINE_WIDTH else (80, "4:2:0")
     file = io.BytesIO()
-    small.save(file, "JPEG", quality=80)
+    small.save(file, "JPEG", quality=quality, subsampling=subsampling)
     return file.getvalue()

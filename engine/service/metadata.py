@@ -21,13 +21,14 @@ def describe(
 ) -> dict[str, Any]:
     """Record of image `index` of a run.
 
-    request: of the whole run; the record holds the request of this image alone.
+    request: of the whole run; the record holds the request of this image alone, without the
+    fields that its task does not use.
     size: (width, height) in pixels, in place of zeros that mean the model's own.
     made: how: scheduler config, versions, device, dtype.
     """
     alone = dataclasses.replace(request, seed=seed, count=1, width=size[0], height=size[1])
     return {
-        "request": alone.to_dict(),
+        "request": alone.used(),
         # Sums over a batch may round differently, so to the bit it needs the batch as it was.
         "batch": {"index": index, "count": request.count, "seed": request.seed},
         **made,

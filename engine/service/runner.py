@@ -21,10 +21,12 @@ from engine.checkpoints.catalog import find_model
 from engine.errors import EngineError
 from engine.pipelines import DiffusionPipeline
 from engine.pipelines.control import Control
+from engine.pipelines.denoise import Progress
 from engine.pipelines.request import Request
+from engine.pipelines.unconditional import UnconditionalPipeline
 from engine.service.devices import memory_budget, pick_device, pick_dtype, usable_cpus
-from engine.service.events import Event, Finished, Loading, Started, Step
-from engine.service.frames import FrameClock, jpeg
+from engine.service.events import Event, Finished, Frame, Loading, Started, Step
+from engine.service.frames import FrameClock, film_steps, jpeg
 from engine.service.messages import Picture, Run
 from engine.service.metadata import describe, encode_png
 
@@ -142,6 +144,8 @@ class EngineRunner:
                 rate=1 / max(statistics.median(recent), 1e-9),
                 preview=preview,
             )
+            if run.previews and isinstance(pipeline, UnconditionalPipeline):
+                yield from _film(pipeline, progress, frames)
 
     def _made(self, pipeline: DiffusionPipeline) -> dict[str, Any]:
         scheduler = pipeline.components["scheduler"]
@@ -159,6 +163,20 @@ class EngineRunner:
         image = torch.zeros(1, 4, 8, 8, device=self.device, dtype=self._dtype)
         torch.nn.functional.conv2d(image, image.new_zeros(4, 4, 3, 3)).sum().item()
         jpeg(Image.new("RGB", (8, 8)))
+
+
+def _film(
+    pipeline: UnconditionalPipeline, progress: Progress, frames: FrameClock
+) -> Iterator[Frame]:
+    """The column of the film that is due after a step, if one is."""
+    steps = film_steps(progress.total)
+    if progress.step in steps:
+        yield Frame(
+            index=steps.index(progress.step),
+            total=len(steps),
+            step=progress.step,
+            preview=frames.encode_film(pipeline.film, progress),
+        )
 
 
 def _picture(request: Request, index: int, image: Image.Image, made: dict[str, Any]) -> Picture:

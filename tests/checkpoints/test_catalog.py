@@ -7,6 +7,7 @@ import pytest
 
 from engine.checkpoints.catalog import find_model, list_models
 from engine.errors import EngineError
+from tests.damage import edit
 
 
 def test_lists_what_can_be_read(tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -20,6 +21,19 @@ def test_lists_what_can_be_read(tiny_checkpoint: Path, tmp_path: Path) -> None:
     assert model.bytes > 10_000
     assert find_model(tmp_path, "good") == model
     assert list_models(tmp_path / "none") == []
+
+
+def test_flat_checkpoint_has_the_size_of_its_unet(
+    tiny_ddpm_checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "flat"
+    shutil.copytree(tiny_ddpm_checkpoint, folder)
+    [model] = list_models(tmp_path)
+    assert (model.width, model.height, model.scheduler) == (16, 16, "DDPMScheduler")
+    assert model.tasks == ("unconditional",)
+    edit("config.json", sample_size=[24, 40])(folder)
+    [model] = list_models(tmp_path)
+    assert (model.width, model.height) == (40, 24)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../tiny", "/etc", "a/b", "a\\b", "tiny/../tiny"])

@@ -33,12 +33,20 @@ def test_round_trip() -> None:
         ({"count": 17}, "count is 17"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**32 - 1, "count": 2}, "runs out"),
+        ({"task": "unconditional"}, "prompt is 'a', but an unconditional model reads no text"),
+        ({"task": "unconditional", "prompt": "", "negative_prompt": "b"}, "negative_prompt is 'b'"),
+        ({"task": "unconditional", "prompt": "", "width": -8}, "width is -8"),
     ],
 )
 def test_bad_fields_are_named(change: dict[str, Any], words: str) -> None:
     with pytest.raises(RequestError) as caught:
         Request.from_dict({"model": "m", "prompt": "a"} | change).check()
     assert words in str(caught.value)
+
+
+def test_an_unconditional_request_needs_no_prompt_and_no_multiple_of_eight() -> None:
+    request = Request("m", task="unconditional", width=28, height=28)
+    assert request.check() is request
 
 
 def test_unknown_fields_are_named() -> None:

@@ -11,9 +11,9 @@ import torch
 from engine import DiffusionPipeline
 from engine.errors import EngineError, RequestError, RunCancelled
 from engine.pipelines import Control, Request
-from engine.pipelines.pipeline import PipelineOutput
 from engine.schedulers.registry import SCHEDULERS, scheduler_named
 from tests.compare import relative_error
+from tests.pipelines.drain import drain
 
 CALLS: dict[str, dict[str, Any]] = {
     "plain": {"prompt": "a red ball"},
@@ -35,15 +35,6 @@ def oracle(tiny_checkpoint: Path) -> Any:
     loaded = diffusers.StableDiffusionPipeline.from_pretrained(tiny_checkpoint)
     loaded.set_progress_bar_config(disable=True)
     return loaded
-
-
-def drain(run: Any) -> tuple[list[Any], PipelineOutput]:
-    seen = []
-    while True:
-        try:
-            seen.append(next(run))
-        except StopIteration as stop:
-            return seen, stop.value
 
 
 def array(pipeline: Any, **call: Any) -> torch.Tensor:

@@ -42,8 +42,10 @@ def trajectory(
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Walk a schedule as pipelines do; return the samples and the predicted originals on the way.
 
-    A start in mid-schedule is from a noised picture, as in image-to-image.
+    A start in mid-schedule is from a noised picture, as in image-to-image. What is drawn without a
+    generator is the same in every walk.
     """
+    torch.manual_seed(11)
     timesteps = scheduler.timesteps[start:]
     x = noise(dtype=dtype)
     if start:
@@ -54,7 +56,12 @@ def trajectory(
         x = x * scheduler.init_noise_sigma
     samples, originals = [], []
     for t in timesteps:
-        output = scheduler.step(model(scheduler.scale_model_input(x, t), t), t, x, **options)
+        m = model(scheduler.scale_model_input(x, t), t)
+        kind = scheduler.config.get("variance_type", "")
+        if kind.startswith("learned"):
+            v = torch.sin(3 * x)
+            m = torch.cat([m, v if kind == "learned_range" else 0.01 * (1.1 + v)], dim=1)
+        output = scheduler.step(m, t, x, **options)
         x = output.prev_sample
         samples.append(x)
         if hasattr(output, "pred_original_sample"):  # not so in diffusers' PNDM

@@ -16,7 +16,11 @@ from tests.schedulers.oracle import CLASSES, STABLE_DIFFUSION, noise, pair, traj
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of diffusers
 
-STOCHASTIC = {"DDIMScheduler": {"eta": 1.0}, "EulerDiscreteScheduler": {"s_churn": 5.0}}
+STOCHASTIC: dict[str, dict[str, Any]] = {
+    "DDIMScheduler": {"eta": 1.0},
+    "DDPMScheduler": {},
+    "EulerDiscreteScheduler": {"s_churn": 5.0},
+}
 
 
 def made(cls: str, steps: int | None = None, **config: Any) -> Any:
@@ -129,8 +133,10 @@ def test_no_step_waits_for_the_device(cls: str, prediction_type: str, thresholdi
 @pytest.mark.parametrize("cls", CLASSES)
 def test_a_step_before_set_timesteps_leaves_nothing_behind(cls: str) -> None:
     scheduler = made(cls)
+    torch.manual_seed(11)
     first = scheduler.step(noise(1), scheduler.timesteps[-3], noise())
     before = copy.deepcopy(vars(scheduler))
+    torch.manual_seed(11)
     again = scheduler.step(noise(1), 2, noise())
     assert torch.equal(first.prev_sample, again.prev_sample)
     assert repr(before) == repr(vars(scheduler))
@@ -142,10 +148,12 @@ def test_a_step_before_set_timesteps_leaves_nothing_behind(cls: str) -> None:
 @pytest.mark.parametrize("cls", CLASSES)
 def test_a_step_before_set_timesteps_goes_to_the_timestep_below(cls: str) -> None:
     _, theirs = pair(cls, **STABLE_DIFFUSION, **prk(cls))
-    if cls != "EulerDiscreteScheduler":  # whose own steps need no set_timesteps
+    if cls in ("DDIMScheduler", "PNDMScheduler"):  # whose own steps need it
         theirs.set_timesteps(1000)
     t = torch.tensor(500.0) if cls == "EulerDiscreteScheduler" else 500
+    torch.manual_seed(11)
     expected = theirs.step(noise(1), t, noise()).prev_sample
+    torch.manual_seed(11)
     assert relative_error(made(cls).step(noise(1), 500, noise()).prev_sample, expected) <= 1e-5
 
 
@@ -159,7 +167,7 @@ def test_set_timesteps_forgets_the_last_run(cls: str) -> None:
 
 
 @pytest.mark.parametrize("start", range(0, 15, 2))
-@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("cls", [cls for cls in CLASSES if cls != "DDPMScheduler"])
 def test_every_point_lies_on_x0_plus_sigma_eps(cls: str, start: int) -> None:
     """With a model that knows the picture, any start is carried straight to the end."""
     scheduler = made(cls, 20, timestep_spacing="leading", clip_sample=False)
@@ -204,6 +212,10 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("DDIMScheduler", {"num_inference_steps": 1001}, "is 1001; choose 1 to 1000"),
     ("DDIMScheduler", {"timesteps": [9, 3]}, "takes no custom"),
     ("PNDMScheduler", {"num_inference_steps": 3}, "needs 4 or more"),
+    ("DDPMScheduler", {"timesteps": [1000, 3]}, "whole numbers below 1000"),
+    ("DDPMScheduler", {"timesteps": [9, 2.5]}, "whole numbers below 1000"),
+    ("DDPMScheduler", {"timesteps": [9, 9]}, "descending"),
+    ("DDPMScheduler", {"sigmas": [9.0, 0.0]}, "takes no custom sigmas"),
     ("EulerDiscreteScheduler", {}, "exactly one"),
     ("EulerDiscreteScheduler", {"num_inference_steps": 3, "sigmas": [1.0, 0.0]}, "exactly one"),
     ("EulerDiscreteScheduler", {"timesteps": [3, 9]}, r"timesteps are \[3.0, 9.0\]"),

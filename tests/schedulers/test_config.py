@@ -17,6 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  
 
 GIVEN: dict[str, dict[str, Any]] = {
     "DDIMScheduler": {"clip_sample": False, "rescale_betas_zero_snr": True},
+    "DDPMScheduler": {"variance_type": "fixed_large", "timestep_spacing": "linspace"},
     "EulerDiscreteScheduler": {"use_karras_sigmas": True, "timestep_spacing": "trailing"},
     "PNDMScheduler": {"skip_prk_steps": True, "set_alpha_to_one": True},
 }
@@ -95,6 +96,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"prediction_type": "noise"}, "prediction_type is 'noise'; choose one of: epsilon, sample, v"),
     ({"timestep_spacing": "even"}, "timestep_spacing is 'even'; choose one of: leading, linspace"),
     ({"beta_schedule": "quad"}, "beta_schedule is 'quad'; choose one of: linear, scaled_linear"),
+    ({"beta_schedule": "laplace"}, "beta_schedule is 'laplace'; choose one of: linear, scaled"),
     ({"final_sigmas_type": "one"}, "final_sigmas_type is 'one'"),
     ({"interpolation_type": "cubic"}, "interpolation_type is 'cubic'"),
     ({"timestep_type": "real"}, "timestep_type is 'real'"),

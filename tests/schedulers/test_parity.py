@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from engine.errors import EngineError
 from engine.schedulers import SCHEDULERS
 from engine.schedulers.points import PREDICTIONS
 from engine.schedulers.tables import SPACINGS
@@ -30,6 +31,17 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "range": {"clip_sample_range": 0.7},
         "zero_snr": {"rescale_betas_zero_snr": True},
     },
+    "DDPM": {
+        "default": {},
+        "unclipped": {"clip_sample": False},
+        "thresholding": {"thresholding": True, "sample_max_value": 2.0},
+        "range": {"clip_sample_range": 0.7},
+        "zero_snr": {"rescale_betas_zero_snr": True},
+        "small_log": {"variance_type": "fixed_small_log"},
+        "large": {"variance_type": "fixed_large", "clip_sample": False},
+        "learned": {"variance_type": "learned"},
+        "learned_range": {"variance_type": "learned_range"},
+    },
     "Euler": {
         "default": {},
         "karras": {"use_karras_sigmas": True},
@@ -53,6 +65,7 @@ STEP_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "ddpm": {"eta": 1.0},
         "reclipped": {"use_clipped_model_output": True},
     },
+    "DDPM": {"generator": {}},
     "Euler": {
         "churn": {"s_churn": 4.0},
         "churn_between": {"s_churn": 40.0, "s_tmin": 0.5, "s_tmax": 5.0, "s_noise": 1.01},
@@ -101,6 +114,8 @@ def test_trajectory(name: str, option: dict[str, Any], spacing: str, prediction_
 
 WIDE: list[tuple[str, dict[str, Any]]] = [
     ("DDIM", {}),
+    ("DDPM", {}),
+    ("DDPM", {"variance_type": "learned_range"}),
     ("Euler", {}),
     ("Euler", {"rescale_betas_zero_snr": True}),
     ("PNDM", {"skip_prk_steps": True}),
@@ -132,6 +147,35 @@ def test_trajectory_in_float64(
         assert difference(trajectory(ours, dtype=torch.float64), expected) <= 1e-5, steps
 
 
+@pytest.mark.parametrize("set_before", [False, True])
+def test_every_step_of_training(set_before: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only in float64: 1 - alpha of one step is rounded to 1e-4 of itself in diffusers'."""
+    ours, theirs = pair("DDPMScheduler")
+    for scheduler in (ours, theirs) if set_before else ():
+        scheduler.set_timesteps(1000)
+    expected = trajectory(exactly(theirs, monkeypatch), dtype=torch.float64)
+    assert difference(trajectory(ours, dtype=torch.float64), expected) <= 1e-5
+
+
+@pytest.mark.parametrize(("fixed", "kept_as"), [("small", "small_log"), ("large", "large_log")])
+def test_a_fixed_variance_is_the_same_as_its_logarithm(fixed: str, kept_as: str) -> None:
+    # diffusers takes the root of the logarithm of the large one, which is NaN
+    seen = []
+    for kind in (fixed, kept_as):
+        ours, _ = pair("DDPMScheduler", variance_type=f"fixed_{kind}")
+        ours.set_timesteps(10)
+        seen.append(trajectory(ours))
+    assert difference(*seen) == 0
+
+
+@pytest.mark.parametrize(("variance_type", "channels"), [("learned", 3), ("fixed_small", 6)])
+def test_a_variance_of_the_wrong_kind(variance_type: str, channels: int) -> None:
+    ours, _ = pair("DDPMScheduler", variance_type=variance_type)
+    m = torch.zeros(2, channels, 2, 2)
+    with pytest.raises(EngineError, match=f"{9 - channels} output channels.* has {channels}"):
+        ours.step(m, 500, noise())
+
+
 @pytest.mark.parametrize(("name", "options", "prediction_type"), cases(STEP_OPTIONS))
 def test_step_options(name: str, options: dict[str, Any], prediction_type: str) -> None:
     for steps in STEPS:
@@ -161,17 +205,22 @@ def test_start_in_mid_schedule(name: str, steps: int, prediction_type: str) -> N
 
 
 @pytest.mark.parametrize(
-    "custom",
-    [{"timesteps": [999, 850, 736, 24]}, {"sigmas": [14.615, 6.475, 0.963, 0.152, 0.0]}],
-    ids=["timesteps", "sigmas"],
+    ("name", "custom"),
+    [
+        ("DDPM", {"timesteps": [999, 850, 736, 24]}),
+        ("Euler", {"timesteps": [999, 850, 736, 24]}),
+        ("Euler", {"sigmas": [14.615, 6.475, 0.963, 0.152, 0.0]}),
+    ],
+    ids=["DDPM", "Euler", "Euler-sigmas"],
 )
-def test_custom_schedule(custom: dict[str, Any]) -> None:
-    ours, theirs = pair("EulerDiscreteScheduler", **STABLE_DIFFUSION)
+def test_custom_schedule(name: str, custom: dict[str, Any]) -> None:
+    ours, theirs = pair(SCHEDULERS[name][0], **STABLE_DIFFUSION)
     ours.set_timesteps(**custom)
     theirs.set_timesteps(**custom)
     assert ours.num_inference_steps == 4
     torch.testing.assert_close(ours.timesteps, theirs.timesteps)
-    torch.testing.assert_close(ours.sigmas, theirs.sigmas)
+    if hasattr(theirs, "sigmas"):
+        torch.testing.assert_close(ours.sigmas, theirs.sigmas)
     assert difference(trajectory(ours), trajectory(theirs)) <= 1e-5
 
 
@@ -188,11 +237,11 @@ def test_given_noise_is_used() -> None:
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_half_precision_samples_are_computed_in_float32(name: str, dtype: torch.dtype) -> None:
     ours, _ = pair(SCHEDULERS[name][0], **STABLE_DIFFUSION)
-    x = noise().to(dtype)
+    x, drawn = noise().to(dtype), noise(1).to(dtype)
     ours.set_timesteps(5)
     t = ours.timesteps[0]
-    half = ours.step(x, t, x)
+    half = ours.step(x, t, x, variance_noise=drawn)
     ours.set_timesteps(5)
-    full = ours.step(x.float(), ours.timesteps[0], x.float())
+    full = ours.step(x.float(), ours.timesteps[0], x.float(), variance_noise=drawn.float())
     assert half.prev_sample.dtype == half.pred_original_sample.dtype == dtype
     assert torch.equal(half.prev_sample, full.prev_sample.to(dtype))

@@ -16,6 +16,8 @@ from tests.schedulers.oracle import CLASSES, pair
 @pytest.mark.parametrize("schedule", tables.BETAS)
 @pytest.mark.parametrize("cls", CLASSES)
 def test_alphas_are_those_of_diffusers(cls: str, schedule: str, zero_snr: bool) -> None:
+    if schedule == "sigmoid" and cls != "DDPMScheduler":
+        pytest.skip("a schedule that diffusers' class does not have")
     config = {"rescale_betas_zero_snr": True} if zero_snr and cls != "PNDMScheduler" else {}
     ours, theirs = pair(cls, beta_schedule=schedule, **config)
     torch.testing.assert_close(ours.alphas_cumprod, theirs.alphas_cumprod, rtol=0, atol=1e-19)

@@ -1,7 +1,7 @@
 import pytest
 
 from engine.service.errors import JobNotFound, QueueFull
-from engine.service.events import Failed, Finished, Queued, Started, Step
+from engine.service.events import Failed, Finished, Frame, Queued, Started, Step
 from engine.service.jobs import Job, Jobs
 from tests.service.stub import request
 
@@ -23,6 +23,15 @@ def test_a_job_keeps_the_newest_step_and_the_newest_picture() -> None:
     assert kept == [990, 999]
     assert [event.number for event in one.events] == [1, 991, 1000]
     assert one.since(1) == one.events[1:]
+
+
+def test_a_job_keeps_its_whole_film() -> None:
+    one = job()
+    for number in range(1, 101):
+        one.publish(step(number, b"jpeg"))
+        if number % 10 == 0:
+            one.publish(Frame(index=number // 10 - 1, total=10, step=number, preview=b"jpeg"))
+    assert [event.step for event in one.events if isinstance(event, Frame)] == [*range(10, 101, 10)]
 
 
 def test_nothing_follows_the_end() -> None:

@@ -19,3 +19,19 @@ def test_a_png_tells_how_to_make_it_again() -> None:
     assert (again.seed, again.count, again.width, again.height) == (7, 1, 64, 32)
     assert (again.prompt, again.guidance_scale) == (request.prompt, 2.5)
     assert png.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_the_record_of_an_unconditional_picture_says_nothing_of_texts() -> None:
+    request = Request("tiny-ddpm", seed=5, guidance_scale=7.0, task="unconditional")
+    record = describe(request, index=0, seed=5, size=(16, 16), made={})["request"]
+    assert record == {
+        "model": "tiny-ddpm",
+        "task": "unconditional",
+        "scheduler": "",
+        "steps": 25,
+        "width": 16,
+        "height": 16,
+        "seed": 5,
+        "count": 1,
+    }
+    assert Request.from_dict(record).check().used() == record

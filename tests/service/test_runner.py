@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -25,13 +24,13 @@ from engine.service.events import (
     Failed,
     Finished,
     Loading,
-    Saved,
     Started,
     Step,
 )
 from engine.service.messages import Picture, Run
 from engine.service.metadata import CHUNK
 from engine.service.runner import EngineRunner
+from tests.service.pictures import pictures, pixels, run, saved
 from tests.service.stub import request, wait_for, watch
 
 
@@ -57,24 +56,6 @@ def service(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     made.start()
     yield made
     made.stop()
-
-
-async def run(service: Service, asked: Request, previews: bool = True) -> list[Event]:
-    events = await watch(service, service.submit(asked, "ann", previews=previews))
-    assert isinstance(events[-1], Finished), events[-1]
-    return events
-
-
-def saved(events: list[Event]) -> list[Path]:
-    return [Path(event.path) for event in events if isinstance(event, Saved)]
-
-
-def pixels(path: Path) -> np.ndarray:
-    return np.asarray(Image.open(path)).astype(int)
-
-
-async def pictures(service: Service, asked: Request, previews: bool = True) -> list[np.ndarray]:
-    return [pixels(path) for path in saved(await run(service, asked, previews))]
 
 
 async def test_the_same_seed_twice_is_the_same_to_the_byte(service: Service) -> None:

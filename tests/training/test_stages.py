@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from engine.models import AutoencoderKL
-from engine.pipelines import DiffusionPipeline
-from training import autoencoder, diffusion, judge
+from engine.pipelines import DDPMPipeline, DiffusionPipeline
+from training import autoencoder, diffusion, judge, unconditional
 from training.dataset import load_shards, make_shard
-from training.export import export
+from training.export import export, export_unconditional
 from training.loop import Options, fit
 from training.text import make_tokenizer
 
@@ -25,6 +25,7 @@ def shards(tmp_path_factory):
 def small(monkeypatch):
     monkeypatch.setitem(autoencoder.CONFIG, "block_out_channels", (8, 8, 8))
     monkeypatch.setitem(diffusion.UNET, "block_out_channels", (16, 32))
+    monkeypatch.setitem(unconditional.UNET, "block_out_channels", (16, 32, 32))
     torch.manual_seed(0)
 
 
@@ -41,7 +42,7 @@ def losses(monkeypatch):
 
         return fit(model, kept, options, folder)
 
-    for stage in (autoencoder, diffusion, judge):
+    for stage in (autoencoder, diffusion, judge, unconditional):
         monkeypatch.setattr(stage, "fit", watched)
     return values
 
@@ -74,6 +75,17 @@ def test_text_to_image_from_nothing(shards, tmp_path, losses):
     (image,) = pipeline("a red sphere", num_inference_steps=2).images
     assert image.size == (64, 64)
     assert AutoencoderKL.from_pretrained(tmp_path / "vae/vae").config.scaling_factor > 0
+
+
+def test_unconditional_from_nothing(shards, tmp_path, losses):
+    unet = unconditional.train(*shards, FEW, 8, tmp_path / "run")
+    assert falls(losses)
+    export_unconditional(unet, tmp_path / "model")
+    assert not any(path.is_dir() for path in (tmp_path / "model").iterdir())
+    pipeline = DiffusionPipeline.from_pretrained(tmp_path / "model")
+    assert isinstance(pipeline, DDPMPipeline)
+    (image,) = pipeline(num_inference_steps=2).images
+    assert image.size == (unconditional.SIZE, unconditional.SIZE)
 
 
 def test_judge_from_nothing(shards, tmp_path, losses):

@@ -1,0 +1,177 @@
+"""Pictures out of nothing but noise, in pixels."""
+
+from collections.abc import Generator
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from engine.errors import RequestError
+from engine.images import to_pil
+from engine.models.unet2d import UNet2DModel
+from engine.noise import Generators
+from engine.pipelines.control import Control
+from engine.pipelines.denoise import Progress, denoise
+from engine.pipelines.pipeline import PipelineOutput
+from engine.pipelines.request import Request
+from engine.pipelines.sampling import SamplingPipeline
+from engine.schedulers.ddim import DDIMScheduler
+from engine.schedulers.pndm import PNDMScheduler
+
+__all__ = ["DDIMPipeline", "DDPMPipeline", "PNDMPipeline", "UnconditionalPipeline"]
+
+Run = Generator[Progress, None, PipelineOutput]
+
+
+class UnconditionalPipeline(SamplingPipeline):
+    """The base of the family: a UNet over pixels and a scheduler.
+
+    What the arguments of all of them mean: batch_size: how many pictures, of the model's own size.
+    generator: one for all, or a list with one for each picture; None is torch's own.
+    output_type: "pil", "np" (B, H, W, 3) or "pt" (B, 3, H, W) in 0..1.
+    return_dict: False for a plain tuple. Raise `RequestError` for what cannot be run, and
+    `RunCancelled` when `control` asks for it.
+    """
+
+    unet: UNet2DModel
+
+    def __init__(self, unet: UNet2DModel, scheduler: Any) -> None:
+        super().__init__(unet=unet, scheduler=scheduler)
+
+    def arguments(self, request: Request) -> dict[str, Any]:
+        height, width = self._size()
+        for name, own in (("height", height), ("width", width)):
+            if getattr(request, name) not in (0, own):
+                raise RequestError(
+                    f"{name} is {getattr(request, name)}: this model draws pictures of "
+                    f"{width} x {height} pixels only; give {own}, or 0 for its own."
+                )
+        return {"batch_size": request.count}
+
+    def preview(self, progress: Progress) -> list[Image.Image]:
+        return to_pil(progress.x0 / 2 + 0.5)
+
+    def film(self, progress: Progress) -> list[Image.Image]:
+        """Show the sample itself, noise that turns into a picture: one an image."""
+        sample = progress.latents
+        if progress.step < progress.total:
+            sample = self.scheduler.scale_model_input(
+                sample, self.scheduler.timesteps[progress.step]
+            )
+        return to_pil(sample / 2 + 0.5)
+
+    @torch.no_grad()
+    def _draw(
+        self,
+        count: int,
+        generator: Generators,
+        steps: int,
+        *,
+        output_type: str,
+        return_dict: bool,
+        control: Control | None,
+        **options: Any,
+    ) -> Run:
+        self._check(steps, output_type, ("pil", "np", "pt"))
+        if count < 1:
+            raise RequestError(f"batch_size is {count}: it must be 1 or more.")
+        self.scheduler.set_timesteps(steps, device=self.device)
+        shape = (count, self.unet.config.in_channels, *self._size())
+        sample: Tensor = yield from denoise(
+            self.unet,
+            self.scheduler,
+            self._noise(shape, generator),
+            self.unet.condition(self.scheduler.timesteps),
+            generator=generator,
+            options=options,
+            control=control,
+        )
+        output = PipelineOutput(self._pictures(sample, output_type))
+        return output if return_dict else (output.images,)  # type: ignore[return-value]
+
+    def _size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        size = self.unet.config.sample_size
+        if size is None:
+            raise RequestError("the model's configuration has no sample_size: it must say one.")
+        return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+class DDPMPipeline(UnconditionalPipeline):
+    """Ho, Jain and Abbeel 2020: as many steps as in training, noise added at each."""
+
+    def stream(
+        self,
+        batch_size: int = 1,
+        generator: Generators = None,
+        num_inference_steps: int = 1000,
+        output_type: str = "pil",
+        return_dict: bool = True,
+        control: Control | None = None,
+    ) -> Run:
+        """Draw pictures with whatever scheduler there is; arguments as the base says."""
+        return self._draw(
+            batch_size,
+            generator,
+            num_inference_steps,
+            output_type=output_type,
+            return_dict=return_dict,
+            control=control,
+        )
+
+
+class DDIMPipeline(UnconditionalPipeline):
+    """Song, Meng and Ermon 2021: a checkpoint of any of the family, sampled with DDIM."""
+
+    def __init__(self, unet: UNet2DModel, scheduler: Any) -> None:
+        super().__init__(unet, DDIMScheduler.from_config(scheduler.config))
+
+    def stream(
+        self,
+        batch_size: int = 1,
+        generator: Generators = None,
+        eta: float = 0.0,
+        num_inference_steps: int = 50,
+        use_clipped_model_output: bool | None = None,
+        output_type: str = "pil",
+        return_dict: bool = True,
+        control: Control | None = None,
+    ) -> Run:
+        """Draw pictures; eta and use_clipped_model_output as in `DDIMScheduler.rule`."""
+        return self._draw(
+            batch_size,
+            generator,
+            num_inference_steps,
+            output_type=output_type,
+            return_dict=return_dict,
+            control=control,
+            eta=eta,
+            use_clipped_model_output=bool(use_clipped_model_output),
+        )
+
+
+class PNDMPipeline(UnconditionalPipeline):
+    """Liu et al. 2022: a checkpoint of any of the family, sampled with PNDM."""
+
+    def __init__(self, unet: UNet2DModel, scheduler: Any) -> None:
+        super().__init__(unet, PNDMScheduler.from_config(scheduler.config))
+
+    def stream(
+        self,
+        batch_size: int = 1,
+        num_inference_steps: int = 50,
+        generator: Generators = None,
+        output_type: str = "pil",
+        return_dict: bool = True,
+        control: Control | None = None,
+    ) -> Run:
+        """Draw pictures; arguments as the base says."""
+        return self._draw(
+            batch_size,
+            generator,
+            num_inference_steps,
+            output_type=output_type,
+            return_dict=return_dict,
+            control=control,
+        )

@@ -1,0 +1,31 @@
+"""Runs to their end, and the pictures that they left on disk."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engine.pipelines.request import Request
+from engine.service import Service
+from engine.service.events import Event, Finished, Saved
+from tests.service.stub import watch
+
+__all__ = ["pictures", "pixels", "run", "saved"]
+
+
+async def run(service: Service, asked: Request, previews: bool = True) -> list[Event]:
+    events = await watch(service, service.submit(asked, "ann", previews=previews))
+    assert isinstance(events[-1], Finished), events[-1]
+    return events
+
+
+def saved(events: list[Event]) -> list[Path]:
+    return [Path(event.path) for event in events if isinstance(event, Saved)]
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path)).astype(int)
+
+
+async def pictures(service: Service, asked: Request, previews: bool = True) -> list[np.ndarray]:
+    return [pixels(path) for path in saved(await run(service, asked, previews))]
