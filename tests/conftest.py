@@ -1,10 +1,15 @@
 """Small random checkpoints, made once a run: the real components at toy size."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SCHEDULER = {
     "_class_name": "DDIMScheduler",
@@ -132,3 +137,19 @@ def tiny_ddpm_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _one_thread() -> None:
     """Toy models gain nothing from threads that wait for each other."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> "Iterator[Browser]":
+    """A headless Chromium."""
+    from tests.browser.studio import chromium_path, open_chromium
+
+    path = chromium_path()
+    if path is None:
+        pytest.fail(
+            "The browser tests need Chromium: install it (apt-get install chromium), or name its "
+            "program in the environment variable CHROMIUM.",
+            pytrace=False,
+        )
+    with open_chromium(path) as browser:
+        yield browser

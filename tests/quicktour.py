@@ -3,8 +3,6 @@
 `python -m tests.quicktour` in the repository's folder writes what it shows as PNG files there.
 """
 
-# mypy: disable-error-code="attr-defined, import-untyped"
-
 import numpy as np
 import PIL.Image
 import torch

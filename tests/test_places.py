@@ -18,18 +18,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Response
 
-from tests.browser.studio import LIMIT, Studio, chromium_path, open_chromium
+from tests.browser.studio import LIMIT, Studio
 from tests.repository import ROOT, repository_files
 
 PLAIN_USER = 1000
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = chromium_path()
-    assert path, "install Chromium, or name its program in the environment variable CHROMIUM"
-    with open_chromium(path) as browser:
-        yield browser
 
 
 @pytest.fixture

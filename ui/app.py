@@ -9,9 +9,10 @@ import gradio as gr
 
 from engine.service import Service
 from ui import markup
-from ui.controls import refresh
 from ui.pictures import PictureRoute
-from ui.tabs import text_to_image
+from ui.session import kept_in_browser, new_session
+from ui.shared import SILENT, Shared
+from ui.tabs import TABS
 from ui.theme import ASSETS, head, script, stylesheet, theme
 
 __all__ = ["build_page", "page_options"]
@@ -27,14 +28,16 @@ def build_page(service: Service, models: Path, route: PictureRoute) -> gr.Blocks
         fill_width=True,
         delete_cache=(600, 3600),  # Gradio takes uploads from anyone; our pictures are elsewhere
     ) as page:
-        # fixed key and secret: the defaults change at every start, and the browser would forget
-        session = gr.BrowserState({}, storage_key="stepwise.session", secret="stepwise")
         with gr.Row(elem_classes="masthead"):
             gr.HTML(markup.header())
             chip = gr.HTML(markup.device({}), elem_classes="device")
         gr.HTML('<div id="said" role="status" aria-live="polite"></div>', elem_classes="unseen")
-        with gr.Tabs(elem_classes="tasks"), gr.Tab("Text to image", id="text-to-image"):
-            controls, ended = text_to_image.build(page, service, models, route, session)
+        session = kept_in_browser("session")
+        opened = page.load(new_session, session, session, **SILENT)
+        shared = Shared(page, service, models, route, session, opened)
+        tabs = [kind(shared) for kind in TABS]
+        with gr.Tabs(elem_classes="tasks"):
+            ended = [event for tab in tabs for event in tab.build()]
 
         async def watch_engine() -> AsyncIterator[str]:
             """The state of the engine until it has started, at first or again."""
@@ -48,21 +51,9 @@ def build_page(service: Service, models: Path, route: PictureRoute) -> gr.Blocks
                     return
                 await asyncio.sleep(0.5)
 
-        silent: dict[str, Any] = {
-            "api_visibility": "private",
-            "show_progress": "hidden",
-            "concurrency_limit": None,
-        }
-        page.load(watch_engine, None, chip, **silent)
+        page.load(watch_engine, None, chip, **SILENT)
         for event in ended:
-            event.then(watch_engine, None, chip, **silent)
-        page.load(
-            lambda name: gr.update(**refresh(models, "text-to-image", name)),
-            controls.model,
-            controls.model,
-            preprocess=False,
-            **silent,
-        )
+            event.then(watch_engine, None, chip, **SILENT)
     return page.queue(default_concurrency_limit=None, max_size=WAITING)
 
 

@@ -1,4 +1,8 @@
-"""The groups of settings that every tab shares."""
+"""The groups of inputs that tabs are made of.
+
+Each places its components in the current layout, connects what they do to one another, and returns
+those whose values a run needs, under the names of the fields of a Request.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,69 +13,103 @@ from gradio.components import Component
 
 from engine.checkpoints.catalog import ModelInfo, list_models
 from engine.schedulers.registry import SCHEDULERS
+from ui.shared import SILENT, Shared
+from ui.stage import Parts
 
-__all__ = ["Controls", "build_controls", "refresh"]
+__all__ = [
+    "Actions",
+    "Inputs",
+    "action_group",
+    "count_group",
+    "model_group",
+    "refresh",
+    "seed_group",
+    "size_group",
+]
+
+Inputs = dict[str, Component]
 
 # 16 seeds are left above the largest drawn: image i of a run has seed + i
 ROLL = "() => [Math.floor(Math.random() * (2 ** 32 - 16)), false]"
 
 
 @dataclass(frozen=True)
-class Controls:
-    """Components under the names of the fields of a Request."""
+class Actions:
+    """What starts and ends a run."""
 
-    model: gr.Dropdown
-    scheduler: gr.Dropdown
-    steps: gr.Slider
-    guidance_scale: gr.Slider
-    width: gr.Slider
-    height: gr.Slider
-    seed: gr.Number
-    random_seed: gr.Checkbox
-    count: gr.Slider
-    reuse: gr.Button
-
-    def named(self) -> dict[str, Component]:
-        """Values by name; `random_seed` says whether `seed` is to be drawn anew."""
-        names = ("model", "scheduler", "steps", "guidance_scale", "width", "height")
-        return {name: getattr(self, name) for name in (*names, "seed", "random_seed", "count")}
+    generate: gr.Button
+    stop: gr.Button
 
 
-def build_controls(models: Path, task: str) -> Controls:
-    """Place the groups in the current layout; the models are those that can do `task`."""
-    found = _able(models, task)
+def action_group() -> Actions:
+    with gr.Row(elem_classes="actions"):
+        generate = gr.Button("Generate", variant="primary", elem_classes="generate")
+        stop = gr.Button("Stop", interactive=False, elem_classes="stop", min_width=80)
+    return Actions(generate, stop)
+
+
+def model_group(shared: Shared, task: str) -> Inputs:
+    """The models that can do `task`, and the schedulers."""
+    found = _able(shared.models, task)
     first = found[0] if found else None
     model = gr.Dropdown(
         label="Model", choices=[m.name for m in found], value=first.name if first else None
     )
     scheduler = gr.Dropdown(label="Scheduler", **_schedulers(first))
+
+    def own_scheduler(name: str) -> Any:
+        info = _named(shared.models, task, name)
+        return gr.update(**_schedulers(info)) if info else gr.skip()
+
+    model.change(own_scheduler, model, scheduler, preprocess=False, **SILENT)
+    shared.page.load(
+        lambda name: gr.update(**refresh(shared.models, task, name)),
+        model,
+        model,
+        preprocess=False,
+        **SILENT,
+    )
+    return {"model": model, "scheduler": scheduler}
+
+
+def size_group(shared: Shared, task: str, model: Component) -> Inputs:
+    """Width and height, which begin at the model's own."""
+    assert isinstance(model, gr.Dropdown)
+    info = _named(shared.models, task, model.value)
     with gr.Row(elem_classes="pair"):
-        steps = gr.Slider(1, 200, 25, step=1, precision=0, label="Steps")
-        guidance_scale = gr.Slider(0, 20, 5, step=0.1, label="Guidance")
-    with gr.Row(elem_classes="pair"):
-        width = gr.Slider(label="Width", **_side(first.width if first else 512))
-        height = gr.Slider(label="Height", **_side(first.height if first else 512))
-    count = gr.Slider(1, 16, 1, step=1, precision=0, label="Pictures")
+        width = gr.Slider(label="Width", **_side(info.width if info else 512))
+        height = gr.Slider(label="Height", **_side(info.height if info else 512))
+
+    def own_size(name: str) -> list[Any]:
+        info = _named(shared.models, task, name)
+        sides = (info.width, info.height) if info else ()
+        return [gr.update(**_side(side)) for side in sides] or [gr.skip(), gr.skip()]
+
+    model.change(own_size, model, [width, height], preprocess=False, **SILENT)
+    return {"width": width, "height": height}
+
+
+def count_group() -> Inputs:
+    return {"count": gr.Slider(1, 16, 1, step=1, precision=0, label="Pictures")}
+
+
+def seed_group(parts: Parts) -> Inputs:
+    """The seed; `random_seed` says whether it is to be drawn anew. Reuse takes the seed of the
+    picture that `parts` show."""
     with gr.Row(elem_classes="seed"):
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**32 - 1, min_width=120)
         roll = gr.Button("Roll", size="sm", min_width=76, elem_classes="roll")
         reuse = gr.Button("Reuse", size="sm", min_width=84, elem_classes="reuse")
-    random_seed = gr.Checkbox(True, label="New seed for every run")
-    controls = Controls(
-        model, scheduler, steps, guidance_scale, width, height, seed, random_seed, count, reuse
+    fresh = gr.Checkbox(True, label="New seed for every run")
+    roll.click(None, outputs=[seed, fresh], js=ROLL, api_visibility="private")
+    seed.input(None, outputs=fresh, js="() => false", api_visibility="private")
+    reuse.click(
+        lambda results, shown: (results[shown].seed, False) if results else (gr.skip(), gr.skip()),
+        [parts.results, parts.shown],
+        [seed, fresh],
+        **SILENT,
     )
-    roll.click(None, outputs=[seed, random_seed], js=ROLL, api_visibility="private")
-    seed.input(None, outputs=random_seed, js="() => false", api_visibility="private")
-    model.change(
-        lambda name: _suit(models, task, name),
-        inputs=model,
-        outputs=[scheduler, width, height],
-        preprocess=False,
-        api_visibility="private",
-        show_progress="hidden",
-        concurrency_limit=None,
-    )
-    return controls
+    return {"seed": seed, "random_seed": fresh}
 
 
 def refresh(models: Path, task: str, name: str | None) -> dict[str, Any]:
@@ -84,16 +122,8 @@ def _able(models: Path, task: str) -> list[ModelInfo]:
     return [m for m in list_models(models) if task in m.tasks]
 
 
-def _suit(models: Path, task: str, name: str) -> list[Any]:
-    """Updates of scheduler, width and height for another model."""
-    info = next((m for m in _able(models, task) if m.name == name), None)
-    if info is None:
-        return [gr.skip(), gr.skip(), gr.skip()]
-    return [
-        gr.update(**_schedulers(info)),
-        gr.update(**_side(info.width)),
-        gr.update(**_side(info.height)),
-    ]
+def _named(models: Path, task: str, name: object) -> ModelInfo | None:
+    return next((m for m in _able(models, task) if m.name == name), None)
 
 
 def _schedulers(info: ModelInfo | None) -> dict[str, Any]:

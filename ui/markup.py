@@ -1,13 +1,16 @@
 """Every piece of HTML that carries a value. `gr.HTML` escapes nothing, so all is escaped here."""
 
+import base64
 from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from engine.service.events import Frame
+from engine.service.frames import FILM_FRAMES, FILM_IMAGES
 from ui.stream import View
 from ui.theme import ASSETS
 
-__all__ = ["alert", "device", "header", "hood", "status"]
+__all__ = ["alert", "device", "film", "header", "hood", "status"]
 
 
 def header() -> str:
@@ -39,6 +42,27 @@ def status(view: View) -> str:
         f'data-say="{escape(_said(view))}">'
         f'<div class="bar" style="--done:{done:.4f}"></div>'
         f"<p><strong>{escape(view.message)}</strong>{_numbers(view)}</p></div>"
+    )
+
+
+def film(view: View) -> str:
+    """The run as a strip, from noise on the left to the picture on the right."""
+    total = view.film[0].total if view.film else FILM_FRAMES
+    done = "".join(_column(frame, view.total) for frame in view.film)
+    empty = '<li class="empty" aria-hidden="true"></li>' * (total - len(view.film))
+    return (
+        f'<div class="film" style="--rows:{max(1, min(view.count, FILM_IMAGES))}" tabindex="0" '
+        f'role="region" aria-label="Filmstrip, from noise to picture"><ol>{done}{empty}</ol></div>'
+    )
+
+
+def _column(frame: Frame, steps: int) -> str:
+    data = base64.b64encode(frame.preview).decode()
+    shown = "the picture" if frame.step == steps else "noise fading into a picture"
+    return (
+        f'<li><img src="data:image/jpeg;base64,{data}" '
+        f'alt="Step {frame.step} of {steps}: {shown}">'
+        f'<span aria-hidden="true">{frame.step}</span></li>'
     )
 
 
@@ -95,7 +119,7 @@ def _run(view: View) -> str:
         ("Steps a second", f"{view.rate:.2f}" if view.rate else "–"),
     ]
     cells = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in rows)
-    return f'<h3>Last run</h3><dl id="last-run" data-loaded="{len(view.loaded)}">{cells}</dl>'
+    return f'<h3>Last run</h3><dl class="last-run" data-loaded="{len(view.loaded)}">{cells}</dl>'
 
 
 def _memory(figures: Mapping[str, Any] | None, problem: str) -> str:
@@ -118,7 +142,7 @@ def _memory(figures: Mapping[str, Any] | None, problem: str) -> str:
     )
     budget = f" of {_size(figures['budget'])}" if figures.get("budget") else ""
     return (
-        f'<h3>In memory</h3><p id="memory" data-loads="{int(figures["loads"])}">'
+        f'<h3>In memory</h3><p class="memory" data-loads="{int(figures["loads"])}">'
         f"{_size(figures['bytes'])}{budget}; {int(figures['loads'])} loads since the start</p>"
         f'<div class="scroll" tabindex="0" role="region" aria-label="Components in memory">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"

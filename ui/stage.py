@@ -11,6 +11,7 @@ from gradio.components import Component
 from engine.service.events import Saved
 from ui import markup
 from ui.pictures import PictureRoute, Shelf, Stage
+from ui.shared import SILENT
 from ui.stream import IDLE, View
 
 __all__ = ["Parts", "Result", "build_stage", "describe"]
@@ -29,6 +30,11 @@ class Result:
     height: int
     steps: int
 
+    @property
+    def alt(self) -> str:
+        """What the picture shows, as far as anyone knows without looking."""
+        return self.prompt or f"A picture out of noise, seed {self.seed}"
+
     @classmethod
     def of(cls, saved: Saved, view: View, prompt: str, route: PictureRoute) -> "Result":
         address = route.address(saved.path)
@@ -43,6 +49,7 @@ class Parts:
     """
 
     picture: Stage
+    film: gr.HTML
     status: gr.HTML
     facts: gr.HTML
     shelf: Shelf
@@ -56,7 +63,7 @@ class Parts:
         """Updates that bring result `index` to the big picture."""
         result = results[index]
         return {
-            self.picture: gr.update(value=result.address, alt_text=result.prompt),
+            self.picture: gr.update(value=result.address, alt_text=result.alt),
             self.facts: describe(result),
             self.shelf: gr.update(selected_index=index),
             self.shown: index,
@@ -82,13 +89,13 @@ def describe(result: Result) -> str:
     facts = f"Seed {result.seed} · {result.width} × {result.height} · {result.steps} steps"
     name = f"stepwise-{result.address.rpartition('/')[2]}"
     return (
-        f'<div class="facts"><p title="{escape(result.prompt)}">{escape(facts)}</p>'
+        f'<div class="facts"><p title="{escape(result.alt)}">{escape(facts)}</p>'
         f'<a href="{escape(result.address)}" download="{escape(name)}">Download PNG</a></div>'
     )
 
 
-def build_stage() -> Parts:
-    """Place the stage in the current layout."""
+def build_stage(*, film: bool) -> Parts:
+    """Place the stage in the current layout. film: whether its runs have a filmstrip."""
     picture = Stage(
         label="Picture",
         show_label=False,
@@ -97,6 +104,7 @@ def build_stage() -> Parts:
         elem_classes="picture",
         alt_text="",
     )
+    strip = gr.HTML(markup.film(IDLE), elem_classes="film-line", visible=film)
     status = gr.HTML(markup.status(IDLE), elem_classes="status")
     facts = gr.HTML("", elem_classes="facts-line")
     shelf = Shelf(
@@ -114,6 +122,7 @@ def build_stage() -> Parts:
         hood = gr.HTML(markup.hood(None, IDLE))
     parts = Parts(
         picture,
+        strip,
         status,
         facts,
         shelf,
@@ -131,8 +140,6 @@ def build_stage() -> Parts:
         select,
         inputs=parts.results,
         outputs=[picture, facts, shelf, parts.shown],
-        api_visibility="private",
-        show_progress="hidden",
-        concurrency_limit=None,
+        **SILENT,
     )
     return parts

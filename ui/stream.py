@@ -10,6 +10,7 @@ from engine.service.events import (
     Event,
     Failed,
     Finished,
+    Frame,
     Loading,
     Queued,
     Saved,
@@ -32,6 +33,8 @@ class View:
     rate: steps a second. seconds: of the run so far.
     preview: JPEG that is new in this view, or None to leave the picture as it is.
     saved: the finished images so far, in order.
+    count: pictures of the run, 0 until it has started.
+    film: frames of the filmstrip so far; none for runs that make none.
     loaded: components that the run had to load (known once it is done).
     """
 
@@ -43,6 +46,8 @@ class View:
     seconds: float = 0.0
     preview: bytes | None = None
     saved: tuple[Saved, ...] = ()
+    count: int = 0
+    film: tuple[Frame, ...] = ()
     loaded: tuple[str, ...] = ()
 
     @property
@@ -79,7 +84,7 @@ def _(event: Loading, view: View) -> View:
 
 @fold.register
 def _(event: Started, view: View) -> View:
-    return replace(view, phase="drawing", message="Drawing", total=event.total)
+    return replace(view, phase="drawing", message="Drawing", total=event.total, count=event.count)
 
 
 @fold.register
@@ -94,6 +99,11 @@ def _(event: Step, view: View) -> View:
         seconds=event.seconds,
         preview=event.preview,
     )
+
+
+@fold.register
+def _(event: Frame, view: View) -> View:
+    return replace(view, film=(*view.film, event))
 
 
 @fold.register
@@ -124,15 +134,17 @@ async def views(
     """One view for every event worth showing; the last one always.
 
     Nothing holds a sender back when the page is slower than the run, so steps without a preview
-    come at most ten a second, and steps that are old by the time they are read (a page that was
-    reloaded, a browser that hung) are passed over for the newest.
+    come at most ten a second, and what is old by the time it is read (a page that was reloaded, a
+    browser that hung) is passed over for the newest: the film then comes whole.
     """
     view, shown = IDLE, 0.0
     async for event in events:
         view = fold(event, replace(view, preview=None))
+        now = clock()
+        if isinstance(event, Step | Frame) and now - event.time > STALE:
+            continue
         if isinstance(event, Step):
-            now = clock()
-            if now - event.time > STALE or (event.preview is None and now - shown < QUIET):
+            if event.preview is None and now - shown < QUIET:
                 continue
             shown = now
         yield view

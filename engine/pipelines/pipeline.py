@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 import torch
 from PIL import Image
@@ -24,8 +23,7 @@ from engine.pipelines.request import Request
 __all__ = ["DiffusionPipeline", "PipelineOutput"]
 
 
-@dataclass(frozen=True)
-class PipelineOutput:
+class PipelineOutput(NamedTuple):
     """images: pictures, or an array or tensor (B, ...) as the output type asked for."""
 
     images: Any
@@ -37,6 +35,8 @@ class DiffusionPipeline:
     Calling a pipeline runs `stream` to its end; `stream` itself yields a `Progress` after each
     call of the model and returns the output.
     """
+
+    scheduler: Any
 
     def __init__(self, **components: Any) -> None:
         self._names = tuple(components)

@@ -65,6 +65,7 @@ class StableDiffusionPipeline(SamplingPipeline):
         prompt_embeds: Tensor | None = None,
         negative_prompt_embeds: Tensor | None = None,
         output_type: str = "pil",
+        return_dict: bool = True,
         control: Control | None = None,
     ) -> Generator[Progress, None, PipelineOutput]:
         """Draw pictures of a prompt, or of a list of them.
@@ -75,6 +76,7 @@ class StableDiffusionPipeline(SamplingPipeline):
         latents: (B, C, h, w) unit noise in place of drawn one.
         prompt_embeds, negative_prompt_embeds: (B, L, D) in place of the texts.
         output_type: "pil", "np" (B, H, W, 3) or "pt" (B, 3, H, W) in 0..1, or "latent".
+        return_dict: taken as callers of diffusers give it; the output is a tuple either way.
         Raises `RequestError` for what cannot be run, `RunCancelled` when `control` asks for it.
         """
         height, width = self._size(height, width)

@@ -30,7 +30,8 @@ class UnconditionalPipeline(SamplingPipeline):
     What the arguments of all of them mean: batch_size: how many pictures, of the model's own size.
     generator: one for all, or a list with one for each picture; None is torch's own.
     output_type: "pil", "np" (B, H, W, 3) or "pt" (B, 3, H, W) in 0..1.
-    return_dict: False for a plain tuple. Raise `RequestError` for what cannot be run, and
+    return_dict: taken as callers of diffusers give it; the output is a tuple either way.
+    Raise `RequestError` for what cannot be run, and
     `RunCancelled` when `control` asks for it.
     """
 
@@ -69,7 +70,6 @@ class UnconditionalPipeline(SamplingPipeline):
         steps: int,
         *,
         output_type: str,
-        return_dict: bool,
         control: Control | None,
         **options: Any,
     ) -> Run:
@@ -87,8 +87,7 @@ class UnconditionalPipeline(SamplingPipeline):
             options=options,
             control=control,
         )
-        output = PipelineOutput(self._pictures(sample, output_type))
-        return output if return_dict else (output.images,)  # type: ignore[return-value]
+        return PipelineOutput(self._pictures(sample, output_type))
 
     def _size(self) -> tuple[int, int]:
         """Height and width in pixels."""
@@ -116,7 +115,6 @@ class DDPMPipeline(UnconditionalPipeline):
             generator,
             num_inference_steps,
             output_type=output_type,
-            return_dict=return_dict,
             control=control,
         )
 
@@ -144,7 +142,6 @@ class DDIMPipeline(UnconditionalPipeline):
             generator,
             num_inference_steps,
             output_type=output_type,
-            return_dict=return_dict,
             control=control,
             eta=eta,
             use_clipped_model_output=bool(use_clipped_model_output),
@@ -172,6 +169,5 @@ class PNDMPipeline(UnconditionalPipeline):
             generator,
             num_inference_steps,
             output_type=output_type,
-            return_dict=return_dict,
             control=control,
         )

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from PIL import Image
 
-__all__ = ["FrameClock", "column", "film_steps", "grid", "jpeg"]
+__all__ = ["FILM_FRAMES", "FILM_IMAGES", "FrameClock", "column", "film_steps", "grid", "jpeg"]
 
 T = TypeVar("T")
 

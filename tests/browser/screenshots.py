@@ -1,5 +1,6 @@
-"""Take the README's picture of the page: `python -m tests.browser.screenshots FOLDER`."""
+"""Take the README's pictures of the page: `python -m tests.browser.screenshots FOLDER`."""
 
+import itertools
 import sys
 import tempfile
 from pathlib import Path
@@ -8,10 +9,11 @@ from tests.browser.studio import Studio, chromium_path, open_chromium, serve
 from tests.repository import ROOT
 
 PROMPT = "a large shiny red sphere on a wooden floor"
+TABS = {"text-to-image": "screenshot", "unconditional": "screenshot-unconditional"}
 VIEWS = {
-    "screenshot": {"viewport": {"width": 1280, "height": 900}},
-    "screenshot-dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
-    "screenshot-phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2},
+    "": {"viewport": {"width": 1280, "height": 900}},
+    "-dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "-phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2},
 }
 
 
@@ -21,13 +23,14 @@ def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         place = serve(Path(temporary), ROOT / "assets" / "models")
         with place as server, open_chromium(path) as browser:
-            for name, options in VIEWS.items():
-                studio = Studio(browser.new_page(**options), server.url)
-                studio.page.get_by_label("New seed for every run").uncheck()
+            for (task, name), (view, options) in itertools.product(TABS.items(), VIEWS.items()):
+                studio = Studio(browser.new_page(**options), server.url, task)
+                studio.tab.get_by_label("New seed for every run").uncheck()
                 studio.run(PROMPT, Pictures=4)
+                studio.wait("done")
                 studio.page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
                 studio.page.wait_for_function("[...document.images].every(i => i.complete)")
-                studio.page.screenshot(path=folder / f"{name}.png")
+                studio.page.screenshot(path=folder / f"{name}{view}.png")
 
 
 if __name__ == "__main__":

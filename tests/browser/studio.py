@@ -1,4 +1,4 @@
-"""A real app.py, a real Chromium, and the tab "Text to image" as a person uses it."""
+"""A real app.py, a real Chromium, and a tab as a person uses it."""
 
 import os
 import shutil
@@ -99,36 +99,55 @@ def open_chromium(path: str) -> Iterator[Browser]:
 
 
 class Studio:
-    """The tab in one page; `errors` are those that the page has logged."""
+    """One tab in one page, opened by its address; `errors` are those that the page has logged."""
 
-    def __init__(self, page: Page, url: str) -> None:
+    def __init__(self, page: Page, url: str, task: str = "text-to-image") -> None:
         self.page = page
         page.set_default_timeout(LIMIT * 1000)
-        self.prompt = page.get_by_label("Prompt", exact=True)
-        self.line = page.locator(".status .line")
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
-        page.goto(url)
+        # Chromium ignores autofocus where the address has a fragment
+        page.goto(url if task == "text-to-image" else f"{url}#{task}")
         page.locator(".chip[data-state=ready], .chip[data-state=busy]").wait_for()
+        self._look_at(task)
 
-    def set(self, label: str, value: object) -> None:
-        """Type into the number of a slider."""
-        self.page.get_by_label(f"number input for {label}").fill(str(value))
+    def open(self, task: str) -> None:
+        """Turn to the tab of `task`."""
+        self.page.locator(f"[role=tab][data-tab-id={task}]").click()
+        self._look_at(task)
+
+    def _look_at(self, task: str) -> None:
+        self.task = task
+        self.tab = self.page.locator(f"#tab-{task}")
+        self.prompt = self.tab.get_by_label("Prompt", exact=True)
+        self.line = self.tab.locator(".status .line")
+        self.film = self.tab.locator(".film")
+        self.line.wait_for()
+
+    def button(self, name: str) -> Locator:
+        return self.tab.get_by_role("button", name=name)
+
+    def fill(self, prompt: str = "a", **numbers: object) -> None:
+        """Type the prompt, where the tab has one, and the numbers of sliders by their labels."""
+        if self.prompt.count():
+            self.prompt.fill(prompt)
+        for label, value in numbers.items():
+            self.tab.get_by_label(f"number input for {label}").fill(str(value))
 
     def choose(self, label: str, option: str) -> None:
-        self.page.get_by_role("combobox", name=label).click()
+        self.tab.get_by_role("combobox", name=label).click()
         self.page.get_by_role("option", name=option, exact=True).click()
 
     def start(self) -> None:
         """Ctrl+Enter, wherever one stands; the line that the next `wait` sees is of this run."""
-        expect(self.page.get_by_role("button", name="Generate")).to_be_enabled()
+        expect(self.button("Generate")).to_be_enabled()
         self.line.evaluate("line => line.removeAttribute('data-phase')")
         self.page.keyboard.press("Control+Enter")
 
     def wait(self, *phases: str) -> Locator:
         """The status line once it is in one of the phases."""
-        found = self.page.locator(
+        found = self.tab.locator(
             ", ".join(f".status .line[data-phase={phase}]" for phase in phases)
         )
         found.wait_for()
@@ -136,9 +155,7 @@ class Studio:
 
     def run(self, prompt: str = "a", **numbers: object) -> str:
         """A run to its end; returns the text of the status line."""
-        self.prompt.fill(prompt)
-        for label, value in numbers.items():
-            self.set(label, value)
+        self.fill(prompt, **numbers)
         self.start()
         return self.wait(*ENDED).inner_text()
 
@@ -147,6 +164,15 @@ class Studio:
         return int(self.line.get_attribute("data-step") or 0)
 
     def wait_for_step(self, step: int) -> None:
+        """Until at least so many steps are done."""
         self.page.wait_for_function(
-            "step => +document.querySelector('.status .line')?.dataset.step >= step", arg=step
+            "([tab, step]) => +document.querySelector(tab + ' .line')?.dataset.step >= step",
+            arg=[f"#tab-{self.task}", step],
         )
+
+    def memory(self) -> tuple[object, ...]:
+        """The objects that the engine holds, and how often it has loaded one."""
+        rows = self.tab.locator(".hood tr[data-component]")
+        rows.first.wait_for()
+        ids = rows.evaluate_all("rows => rows.map(r => [r.dataset.component, r.dataset.id])")
+        return ids, self.tab.locator(".hood .memory").get_attribute("data-loads")

@@ -1,16 +1,14 @@
 """What a person does in the tab, on a small random checkpoint."""
 
-import math
 import os
 import re
 import signal
-import time
 
 import pytest
 from gradio_client import Client  # type: ignore[import-untyped]
 from gradio_client.exceptions import AppError  # type: ignore[import-untyped]
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.browser.studio import Server, Studio
 from tests.damage import DAMAGES, SPOILT
@@ -31,8 +29,7 @@ RECORD = """() => {
 def test_a_prompt_becomes_a_picture_that_can_be_taken_home(studio: Studio, server: Server) -> None:
     expect(studio.prompt).to_be_focused()
     assert studio.page.title() == "Stepwise"
-    studio.set("Steps", 3)
-    studio.prompt.fill("a <b>ball</b>")
+    studio.fill("a <b>ball</b>", Steps=3)
     studio.prompt.press("Control+Enter")
     assert "3 steps" in studio.wait("done").inner_text()
     picture = studio.page.locator(".picture img")
@@ -71,49 +68,8 @@ def test_the_picture_forms_before_ones_eyes(studio: Studio) -> None:
     assert len(set(early)) >= 2, [step for step, _ in frames]
 
 
-def test_stop_ends_the_run_within_a_step(studio: Studio) -> None:
-    studio.prompt.fill("a")
-    for label, value in {"Steps": 500, "Pictures": 16, "Width": 128, "Height": 128}.items():
-        studio.set(label, value)
-    studio.start()
-    studio.wait_for_step(2)
-    rate = float(re.findall(r"([\d.]+) steps/s", studio.line.inner_text())[0])
-    before, began = studio.step, time.monotonic()
-    studio.page.get_by_role("button", name="Stop").click()
-    expect(studio.page.get_by_role("button", name="Stop")).to_be_disabled()
-    told = time.monotonic() - began
-    stopped = studio.wait("stopped").get_attribute("data-step")
-    # the step that was under way, and those that passed while the click travelled
-    assert int(stopped or -1) <= before + 1 + math.ceil(told * rate)
-    expect(studio.page.get_by_role("button", name="Generate")).to_be_enabled()
-    assert "2 steps" in studio.run(Steps=2, Pictures=1, Width=64, Height=64)
-
-
-def test_another_scheduler_loads_nothing(studio: Studio) -> None:
-    def memory() -> tuple[object, ...]:
-        page = studio.page
-        rows = page.locator(".hood tr[data-component]")
-        rows.first.wait_for()
-        ids = rows.evaluate_all("rows => rows.map(r => [r.dataset.component, r.dataset.id])")
-        return ids, page.locator("#memory").get_attribute("data-loads")
-
-    studio.page.get_by_role("button", name="Under the hood").click()
-    studio.run(Steps=2)
-    before = memory()
-    address = studio.page.locator(".picture img").get_attribute("src")
-    studio.choose("Scheduler", "Euler")
-    studio.run()
-    studio.page.wait_for_function(
-        "src => document.querySelector('.picture img').getAttribute('src') !== src", arg=address
-    )
-    expect(studio.page.locator("#last-run")).to_have_attribute("data-loaded", "0")
-    assert memory() == before
-
-
 def test_a_killed_worker_is_told_and_replaced(studio: Studio, server: Server) -> None:
-    studio.prompt.fill("a")
-    studio.set("Steps", 500)
-    studio.set("Pictures", 16)
+    studio.fill(Steps=500, Pictures=16)
     studio.start()
     studio.wait_for_step(1)
     os.kill(server.worker, signal.SIGKILL)
@@ -135,7 +91,7 @@ def test_a_wrong_field_is_named(studio: Studio) -> None:
 
 
 def test_a_broken_model_is_named(studio: Studio) -> None:
-    studio.set("Steps", 1)
+    studio.fill(Steps=1)
     for model in SPOILT:
         studio.choose("Model", model)
         line = studio.run()
@@ -143,67 +99,6 @@ def test_a_broken_model_is_named(studio: Studio) -> None:
         assert all(word in line for word in DAMAGES[model][1]), line
         studio.choose("Model", "a-good-one")
         assert "1 steps" in studio.run()
-
-
-def test_a_reloaded_page_finds_its_run(studio: Studio) -> None:
-    studio.prompt.fill("a")
-    studio.set("Steps", 60)
-    studio.set("Pictures", 4)
-    studio.start()
-    studio.wait_for_step(1)
-    studio.page.reload()
-    studio.errors.clear()  # Gradio logs that leaving cut its connection
-    studio.wait("drawing", "saving", "done")
-    assert "60 steps" in studio.wait("done").inner_text()
-    expect(studio.page.locator(".shelf img")).to_have_count(4)
-
-
-def test_seeds_are_new_or_kept(studio: Studio) -> None:
-    seed = studio.page.get_by_label("Seed", exact=True)
-    fresh = studio.page.get_by_label("New seed for every run")
-    studio.run(Steps=1)
-    first = seed.input_value()
-    studio.run()
-    second = seed.input_value()
-    assert first != second
-    studio.page.get_by_role("button", name="Roll").click()
-    expect(fresh).not_to_be_checked()
-    assert seed.input_value() not in (first, second)
-    studio.page.get_by_role("button", name="Reuse").click()
-    expect(seed).to_have_value(second)
-    studio.run()
-    assert f"Seed {second} " in studio.page.locator(".facts").inner_text()
-    studio.page.get_by_role("button", name="Thumbnail 3").click()
-    expect(studio.page.locator(".facts")).to_contain_text(f"Seed {first} ")
-
-
-def test_a_phone_shows_it_in_one_column(chromium: Browser, server: Server) -> None:
-    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    studio = Studio(context.new_page(), server.url)
-    studio.prompt.fill("a")
-    studio.set("Steps", 1)
-    studio.page.get_by_role("button", name="Generate").tap()
-    studio.wait("done")
-    assert studio.page.evaluate("document.documentElement.scrollWidth") <= 390
-    generate = studio.page.get_by_role("button", name="Generate").bounding_box()
-    picture = studio.page.locator(".picture").bounding_box()
-    assert generate and picture
-    assert generate["y"] + generate["height"] < picture["y"] < 844
-    assert picture["width"] > 300
-    context.close()
-
-
-def test_every_control_has_a_name(studio: Studio) -> None:
-    session = studio.page.context.new_cdp_session(studio.page)
-    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
-    roles = ["button", "checkbox", "combobox", "link", "slider", "spinbutton", "tab", "textbox"]
-    controls = [
-        (node["role"]["value"], node.get("name", {}).get("value", ""))
-        for node in nodes
-        if not node["ignored"] and node["role"]["value"] in roles
-    ]
-    assert len(controls) > 15
-    assert [role for role, name in controls if not name.strip()] == []
 
 
 def test_the_page_process_has_no_torch(studio: Studio, server: Server) -> None:

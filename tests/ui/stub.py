@@ -13,8 +13,8 @@ from PIL import Image
 from engine.errors import CheckpointError
 from engine.pipelines.control import Control
 from engine.service import InProcessWorker
-from engine.service.events import Event, Finished, Loading, Started, Step
-from engine.service.frames import jpeg
+from engine.service.events import Event, Finished, Frame, Loading, Started, Step
+from engine.service.frames import film_steps, jpeg
 from engine.service.messages import Picture, Run
 
 COMPONENTS = ("tokenizer", "text_encoder", "unet", "vae")
@@ -39,6 +39,7 @@ class StubRunner:
         if "broken" in request.prompt:
             raise CheckpointError("unet/model.safetensors is a Git LFS pointer: fetch the file.")
         yield Started(total=request.steps, count=request.count)
+        shown = film_steps(request.steps) if request.task == "unconditional" else []
         noise = np.random.default_rng(request.seed)
         y, x = np.mgrid[0:64, 0:64] / 63
         final = np.stack([x, y, 1 - x], -1) * 255
@@ -55,6 +56,9 @@ class StubRunner:
                 rate=1 / self._pace,
                 preview=jpeg(image),
             )
+            if step in shown:
+                index = shown.index(step)
+                yield Frame(index=index, total=len(shown), step=step, preview=jpeg(image))
         for index in range(request.count):
             file = io.BytesIO()
             Image.fromarray(np.roll(final, index * 8, 0).astype(np.uint8)).save(file, "PNG")
@@ -86,17 +90,22 @@ class StubWorker(InProcessWorker):
 
 
 def stub_models(folder: Path) -> Path:
-    """A models folder with one model that has configurations and no weights."""
+    """A models folder with a model for each task, which have configurations and no weights."""
     files: dict[str, dict[str, Any]] = {
-        "model_index.json": {
+        "stub/model_index.json": {
             "_class_name": "StableDiffusionPipeline",
             "scheduler": ["diffusers", "DDIMScheduler"],
         },
-        "unet/config.json": {"sample_size": 16},
-        "vae/config.json": {"block_out_channels": [32, 64, 64]},
+        "stub/unet/config.json": {"sample_size": 16},
+        "stub/vae/config.json": {"block_out_channels": [32, 64, 64]},
+        "stub-ddpm/model_index.json": {
+            "_class_name": "DDPMPipeline",
+            "scheduler": ["diffusers", "DDPMScheduler"],
+        },
+        "stub-ddpm/config.json": {"sample_size": 32},
     }
     for name, config in files.items():
-        path = folder / "stub" / name
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(config))
     return folder

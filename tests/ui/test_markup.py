@@ -1,7 +1,7 @@
 import pytest
 
-from engine.service.events import Saved
-from ui.markup import alert, device, hood, status
+from engine.service.events import Frame, Saved
+from ui.markup import alert, device, film, hood, status
 from ui.stage import Result, describe
 from ui.stream import View
 
@@ -49,3 +49,22 @@ def test_only_a_change_of_phase_is_read_out() -> None:
     saved = Saved(index=0, seed=1, path="p", width=8, height=8)
     assert said(View("done", "Done", saved=(saved,))) == "Done: 1 picture"
     assert said(View("done", "Done", saved=(saved, saved))) == "Done: 2 pictures"
+
+
+def test_the_film_fills_from_the_left() -> None:
+    frames = tuple(
+        Frame(index=index, total=4, step=step, preview=b"jpeg")
+        for index, step in enumerate((1, 17, 50))
+    )
+    strip = film(View("drawing", total=50, count=3, film=frames))
+    columns = strip.split("<li")[1:]
+    assert ["<img" in column for column in columns] == [True, True, True, False]
+    assert 'src="data:image/jpeg;base64,anBlZw=="' in columns[0]
+    assert 'alt="Step 17 of 50: noise fading into a picture"' in columns[1]
+    assert 'alt="Step 50 of 50: the picture"' in columns[2]
+    assert "--rows:3" in strip
+
+
+def test_a_film_to_come_is_empty() -> None:
+    assert film(View()).count('class="empty"') == 10
+    assert "--rows:4" in film(View(count=16))

@@ -30,11 +30,19 @@ def url(tmp_path: Path) -> Iterator[str]:
     service.stop()
 
 
-def test_the_api_draws_and_names_its_parameters(url: str) -> None:
+def test_the_api_names_its_parameters(url: str) -> None:
+    endpoints = Client(url, verbose=False).view_api(return_format="dict")["named_endpoints"]
+    names = {
+        name: {parameter["parameter_name"] for parameter in endpoint["parameters"]}
+        for name, endpoint in endpoints.items()
+    }
+    shared = {"model", "scheduler", "steps", "seed", "count", "owner"}
+    sized = {"prompt", "negative_prompt", "guidance_scale", "width", "height"}
+    assert names == {"/text_to_image": shared | sized, "/unconditional": shared}
+
+
+def test_the_api_draws(url: str) -> None:
     client = Client(url, verbose=False)
-    (endpoint,) = client.view_api(return_format="dict")["named_endpoints"].values()
-    names = [parameter["parameter_name"] for parameter in endpoint["parameters"]]
-    assert {"prompt", "model", "scheduler", "steps", "seed", "owner"} <= set(names)
     draw = {"prompt": "a", "model": "stub", "steps": 2, "api_name": "/text_to_image"}
     first, second = client.predict(**draw, seed=7, count=2)
     assert (first["seed"], second["seed"]) == (7, 8)
@@ -44,14 +52,19 @@ def test_the_api_draws_and_names_its_parameters(url: str) -> None:
         ({"width": 60}, "width is 60, which is not a multiple of 8"),
         ({"model": "no"}, "not in the models folder"),
         ({"prompt": "broken"}, "Git LFS pointer"),
+        ({"model": "stub-ddpm"}, "can do: unconditional"),
     ):
         with pytest.raises(AppError, match=message):
             client.predict(**(draw | wrong))
+    (picture,) = client.predict(model="stub-ddpm", steps=2, seed=3, api_name="/unconditional")
+    assert picture["seed"] == 3
 
 
 def test_models_may_come_and_go(tmp_path: Path) -> None:
     models = stub_models(tmp_path)
     assert refresh(models, "text-to-image", "gone") == {"choices": ["stub"], "value": "stub"}
+    only = {"choices": ["stub-ddpm"], "value": "stub-ddpm"}
+    assert refresh(models, "unconditional", None) == only
     assert refresh(tmp_path / "none", "text-to-image", "stub") == {"choices": [], "value": None}
 
 

@@ -7,6 +7,7 @@ from engine.service.events import (
     Event,
     Failed,
     Finished,
+    Frame,
     Loading,
     Queued,
     Saved,
@@ -20,6 +21,10 @@ SAVED = Saved(index=0, seed=4, path="p.png", width=8, height=8)
 
 def step(number: int, time: float, preview: bytes | None = None) -> Step:
     return Step(step=number, total=9, seconds=1, rate=2.0, preview=preview, time=time)
+
+
+def frame(index: int, time: float) -> Frame:
+    return Frame(index=index, total=3, step=index + 1, preview=b"jpeg", time=time)
 
 
 async def collect(events: list[Event], now: list[float]) -> list[View]:
@@ -39,6 +44,7 @@ async def collect(events: list[Event], now: list[float]) -> list[View]:
         (Started(total=9, count=1), "drawing", "Drawing"),
         (step(3, 0), "drawing", "Drawing"),
         (step(9, 0), "drawing", "Finishing"),
+        (frame(0, 0), "drawing", "Drawing"),
         (SAVED, "saving", "Saving"),
         (Finished(seconds=1), "done", "Done"),
         (Cancelled(step=3), "stopped", "Stopped"),
@@ -46,7 +52,7 @@ async def collect(events: list[Event], now: list[float]) -> list[View]:
     ],
 )
 def test_every_event_has_a_view(event: Event, phase: str, words: str) -> None:
-    view = fold(event, View())
+    view = fold(event, View("drawing", "Drawing"))
     assert view.phase == phase
     assert words in view.message
     assert view.running == (phase in ("queued", "loading", "drawing", "saving"))
@@ -59,7 +65,7 @@ def test_time_left_follows_the_rate() -> None:
 
 async def test_pictures_add_up_and_previews_are_shown_once() -> None:
     events = [step(1, 0, b"1"), SAVED, SAVED, Finished(seconds=1, loaded=("unet",))]
-    shown = await collect(events, [0.0])
+    shown = await collect(events, [0.0] * 4)
     assert [view.preview for view in shown] == [b"1", None, None, None]
     assert shown[-1].saved == (SAVED, SAVED)
     assert shown[-1].loaded == ("unet",)
@@ -67,6 +73,15 @@ async def test_pictures_add_up_and_previews_are_shown_once() -> None:
 
 async def test_steps_without_a_preview_come_ten_a_second_and_late_ones_not_at_all() -> None:
     events = [step(1, 10.0), step(2, 10.02), step(3, 10.03, b"3"), step(4, 10.2), step(5, 10.3)]
-    shown = await collect([*events, Finished(seconds=1)], [10.0, 10.02, 10.03, 10.2, 12.0])
+    shown = await collect([*events, Finished(seconds=1)], [10.0, 10.02, 10.03, 10.2, 12.0, 12.0])
     assert [view.step for view in shown] == [1, 3, 4, 5]
     assert shown[-1].phase == "done"
+
+
+async def test_the_film_grows_by_a_frame_and_comes_whole_to_a_late_watcher() -> None:
+    frames = [frame(index, 10.0) for index in range(3)]
+    grown = await collect([Started(total=3, count=2), *frames, Finished(seconds=1)], [10.0] * 5)
+    assert [len(view.film) for view in grown] == [0, 1, 2, 3, 3]
+    assert grown[-1].count == 2
+    late = await collect([*frames, Finished(seconds=1)], [99.0] * 4)
+    assert [view.film for view in late] == [tuple(frames)]

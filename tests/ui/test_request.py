@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from engine.errors import RequestError
-from ui.bind import new_session, owner_of, request_from
+from ui.request import request_from
 
 PAGE: dict[str, Any] = {
     "model": "tabletop",
@@ -55,15 +55,8 @@ def test_a_wrong_value_is_named(field: str, value: object) -> None:
         request_from(task="text-to-image", **(PAGE | {field: value}))
 
 
-@pytest.mark.parametrize("kept", [None, {}, "x", {"owner": "guess"}, {"owner": 7}])
-def test_a_browser_without_a_token_gets_one(kept: object) -> None:
-    session = new_session(kept)
-    assert len(session["owner"]) == 32
-    assert session["job"] == ""
-    assert new_session({**session, "job": "j"}) == {**session, "job": "j"}
-
-
-def test_callers_without_a_token_get_their_own() -> None:
-    token = new_session(None)["owner"]
-    assert owner_of(token) == token
-    assert owner_of("") != owner_of("")
+def test_a_task_without_a_prompt_needs_none() -> None:
+    values = {name: PAGE[name] for name in ("model", "scheduler", "steps", "seed", "count")}
+    assert request_from(task="unconditional", **values).prompt == ""
+    with pytest.raises(RequestError, match="prompt"):
+        request_from(task="text-to-image", **values)

@@ -1,0 +1,105 @@
+"""What holds in every tab, on small random checkpoints."""
+
+import math
+import re
+import time
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.studio import Server, Studio
+from ui.tabs import TABS
+
+
+@pytest.fixture(params=[tab.task for tab in TABS])
+def task(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_stop_ends_the_run_within_a_step(studio: Studio) -> None:
+    studio.fill(Steps=500, Pictures=16)
+    studio.start()
+    studio.wait_for_step(2)
+    rate = float(re.findall(r"([\d.]+) steps/s", studio.line.inner_text())[0])
+    before, began = studio.step, time.monotonic()
+    studio.button("Stop").click()
+    expect(studio.button("Stop")).to_be_disabled()
+    told = time.monotonic() - began
+    stopped = studio.wait("stopped").get_attribute("data-step")
+    # the step that was under way, and those that passed while the click travelled
+    assert int(stopped or -1) <= before + 1 + math.ceil(told * rate)
+    expect(studio.button("Generate")).to_be_enabled()
+    assert "2 steps" in studio.run(Steps=2, Pictures=1)
+
+
+def test_another_scheduler_loads_nothing(studio: Studio) -> None:
+    studio.button("Under the hood").click()
+    studio.run(Steps=2)
+    before = studio.memory()
+    address = studio.tab.locator(".picture img").get_attribute("src")
+    assert address
+    studio.choose("Scheduler", "Euler")
+    studio.run()
+    expect(studio.tab.locator(".picture img")).not_to_have_attribute("src", address)
+    expect(studio.tab.locator(".hood .last-run")).to_have_attribute("data-loaded", "0")
+    assert studio.memory() == before
+
+
+def test_a_reloaded_page_finds_its_run(studio: Studio) -> None:
+    studio.fill(Steps=60, Pictures=4)
+    studio.start()
+    studio.wait_for_step(1)
+    studio.page.reload()
+    studio.errors.clear()  # Gradio logs that leaving cut its connection
+    expect(studio.tab).to_be_visible()
+    studio.wait("drawing", "saving", "done")
+    assert "60 steps" in studio.wait("done").inner_text()
+    expect(studio.tab.locator(".shelf img")).to_have_count(4)
+
+
+def test_seeds_are_new_or_kept(studio: Studio) -> None:
+    seed = studio.tab.get_by_label("Seed", exact=True)
+    fresh = studio.tab.get_by_label("New seed for every run")
+    facts = studio.tab.locator(".facts")
+    studio.run(Steps=1)
+    first = seed.input_value()
+    studio.run()
+    second = seed.input_value()
+    assert first != second
+    studio.button("Roll").click()
+    expect(fresh).not_to_be_checked()
+    assert seed.input_value() not in (first, second)
+    studio.button("Reuse").click()
+    expect(seed).to_have_value(second)
+    studio.run()
+    assert f"Seed {second} " in facts.inner_text()
+    studio.button("Thumbnail 3").click()
+    expect(facts).to_contain_text(f"Seed {first} ")
+
+
+def test_a_phone_shows_it_in_one_column(chromium: Browser, server: Server, task: str) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    studio = Studio(context.new_page(), server.url, task)
+    studio.fill(Steps=20)
+    studio.button("Generate").tap()
+    studio.wait("done")
+    assert studio.page.evaluate("document.documentElement.scrollWidth") <= 390
+    generate = studio.button("Generate").bounding_box()
+    picture = studio.tab.locator(".picture").bounding_box()
+    assert generate and picture
+    assert generate["y"] + generate["height"] < picture["y"] < 844
+    assert picture["width"] > 300
+    context.close()
+
+
+def test_every_control_has_a_name(studio: Studio) -> None:
+    session = studio.page.context.new_cdp_session(studio.page)
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    roles = ["button", "checkbox", "combobox", "link", "slider", "spinbutton", "tab", "textbox"]
+    controls = [
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in nodes
+        if not node["ignored"] and node["role"]["value"] in roles
+    ]
+    assert len(controls) > 15
+    assert [role for role, name in controls if not name.strip()] == []

@@ -1,0 +1,118 @@
+"""What a person does in the tab, on a small random checkpoint."""
+
+import pytest
+from gradio_client import Client  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, expect
+
+from tests.browser.studio import Server, Studio
+
+LONG = {"Steps": 1000, "Pictures": 16}
+
+
+@pytest.fixture
+def task() -> str:
+    return "unconditional"
+
+
+def frames(studio: Studio) -> list[int]:
+    """The steps that the filmstrip shows."""
+    return [int(text) for text in studio.film.locator("span").all_inner_texts()]
+
+
+def stop(studio: Studio) -> None:
+    studio.button("Stop").click()
+    studio.wait("stopped")
+
+
+def test_there_is_nothing_to_describe(studio: Studio) -> None:
+    labels = studio.tab.locator("[data-testid=block-info]")
+    assert labels.all_inner_texts() == ["Model", "Scheduler", "Steps", "Pictures", "Seed"]
+
+
+def test_pictures_come_out_of_noise_on_a_strip(studio: Studio) -> None:
+    expect(studio.film.locator(".empty")).to_have_count(10)
+    assert "50 steps" in studio.run(Pictures=2)
+    expect(studio.film.locator(".empty")).to_have_count(0)
+    steps = frames(studio)
+    assert (len(steps), steps[0], steps[-1]) == (10, 1, 50)
+    assert steps == sorted(set(steps))
+    images = studio.film.locator("img")
+    sizes = images.evaluate_all("imgs => imgs.map(i => [i.naturalWidth, i.naturalHeight])")
+    assert sizes == [[16, 32]] * 10
+    assert (
+        images.nth(3).get_attribute("alt") == f"Step {steps[3]} of 50: noise fading into a picture"
+    )
+    assert len(set(images.evaluate_all("imgs => imgs.map(i => i.src)"))) == 10
+
+    expect(studio.tab.locator(".shelf img")).to_have_count(2)
+    picture = studio.tab.locator(".picture img")
+    assert picture.evaluate("img => img.decode().then(() => img.naturalWidth)") == 16
+    assert "seed" in (picture.get_attribute("alt") or "")
+
+
+def test_a_new_run_begins_a_new_strip(studio: Studio) -> None:
+    studio.run(Steps=3)
+    assert frames(studio) == [1, 2, 3]
+    studio.fill(**LONG)
+    studio.start()
+    expect(studio.film.locator("li")).to_have_count(10)
+    studio.wait_for_step(1)
+    assert frames(studio) == [1]
+    stop(studio)
+    assert frames(studio) == [1]
+
+
+def test_a_reloaded_page_has_the_strip_so_far(studio: Studio) -> None:
+    studio.fill(**LONG)
+    studio.start()
+    studio.wait_for_step(120)
+    before = frames(studio)
+    assert len(before) >= 2
+    studio.page.reload()
+    studio.errors.clear()  # Gradio logs that leaving cut its connection
+    expect(studio.film.locator("img").nth(len(before) - 1)).to_be_visible()
+    assert frames(studio)[: len(before)] == before
+    stop(studio)
+    assert frames(studio)[: len(before)] == before
+
+
+def test_runs_of_two_tabs_follow_one_another_through_a_reload(studio: Studio) -> None:
+    studio.fill(**LONG)
+    studio.start()
+    studio.wait_for_step(1)
+    studio.open("text-to-image")
+    studio.fill(Steps=2)
+    studio.start()
+    assert "Waiting" in studio.wait("queued").inner_text()
+    studio.page.reload()
+    studio.errors.clear()
+    assert "Waiting" in studio.wait("queued").inner_text()
+    studio.open("unconditional")
+    studio.wait("drawing")
+    stop(studio)
+    studio.open("text-to-image")
+    assert "2 steps" in studio.wait("done").inner_text()
+    studio.page.reload()
+    studio.errors.clear()
+    assert "2 steps" in studio.wait("done").inner_text()
+
+
+def test_a_phone_scrolls_the_strip_alone(chromium: Browser, server: Server, task: str) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844})
+    studio = Studio(context.new_page(), server.url, task)
+    studio.run(Steps=20, Pictures=4)
+    wide, shown, at = studio.film.evaluate("f => [f.scrollWidth, f.clientWidth, f.scrollLeft]")
+    assert wide > shown
+    assert at == pytest.approx(wide - shown, abs=2), "the newest frame is in sight"
+    assert studio.page.evaluate("document.documentElement.scrollWidth") <= 390
+    studio.film.focus()
+    studio.page.keyboard.press("ArrowLeft")
+    studio.page.wait_for_function("at => document.querySelector('.film').scrollLeft < at", arg=at)
+    context.close()
+
+
+def test_the_http_api_takes_names(server: Server) -> None:
+    client = Client(server.url, verbose=False)
+    draw = {"model": "tiny-ddpm", "steps": 2, "scheduler": "DDIM", "api_name": "/unconditional"}
+    pictures = client.predict(**draw, seed=7, count=2)
+    assert [(picture["seed"], picture["width"]) for picture in pictures] == [(7, 16), (8, 16)]

@@ -1,0 +1,60 @@
+"""Values from outside, by name, into a checked Request."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from engine.errors import RequestError
+from engine.pipelines.request import Request
+
+__all__ = ["request_from"]
+
+
+def request_from(*, task: str, random_seed: bool = False, **values: Any) -> Request:
+    """A checked Request from what a tab or a caller of the API sent: the fields that it offers.
+
+    Nothing of it has been looked at before: Gradio's own checks are off (`preprocess=False`), as
+    their messages do not say which field they mean. Raises RequestError naming the field.
+    """
+    if random_seed:
+        values["seed"] = secrets.randbelow(2**32 - 16)
+    values = {name: FIELDS[name](name, value) for name, value in values.items()}
+    if not values["model"]:
+        raise RequestError("model is empty: choose a model. The models folder may hold none.")
+    return Request(task=task, **values).check()
+
+
+def _text(_name: str, value: Any) -> str:
+    return str(value or "")
+
+
+def _number(name: str, value: Any) -> float:
+    if value is None:
+        raise RequestError(f"{name} is empty: give a number.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise RequestError(f"{name} is {value!r}: give a number.")
+    if value in (float("inf"), float("-inf")):
+        raise RequestError(f"{name} is {value}: give a finite number.")
+    return value
+
+
+def _whole(name: str, value: Any) -> int:
+    number = _number(name, value)
+    if number != int(number):
+        raise RequestError(f"{name} is {number}: give a whole number.")
+    return int(number)
+
+
+FIELDS: dict[str, Callable[[str, Any], str | float]] = {
+    "model": _text,
+    "prompt": _text,
+    "negative_prompt": _text,
+    "scheduler": _text,
+    "steps": _whole,
+    "guidance_scale": _number,
+    "width": _whole,
+    "height": _whole,
+    "seed": _whole,
+    "count": _whole,
+}
+"""Field of a Request -> what makes its value."""

@@ -1,0 +1,43 @@
+"""What a browser keeps between visits: whose it is, and the run that each tab shows.
+
+A value may be of an earlier version of the page, or made up: all of it is looked at.
+"""
+
+import re
+import secrets
+from typing import Any
+
+import gradio as gr
+
+__all__ = ["kept_in_browser", "kept_run", "new_session", "owner_of"]
+
+TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+def kept_in_browser(name: str) -> gr.BrowserState:
+    """A value in the browser's storage.
+
+    One for each tab, so that none writes over what another has kept since it looked. Key and secret
+    are fixed: the defaults change at every start, and the browser would forget.
+    """
+    return gr.BrowserState({}, storage_key=f"stepwise.{name}", secret="stepwise")
+
+
+def new_session(kept: Any) -> dict[str, str]:
+    """What is kept for all tabs: `owner`, a token that is made at the first visit."""
+    return {"owner": owner_of(_text(kept, "owner"))}
+
+
+def kept_run(kept: Any) -> dict[str, str]:
+    """What is kept for a tab: `job`, the run that it shows, or ""; and the `prompt` of that run."""
+    return {name: _text(kept, name) for name in ("job", "prompt")}
+
+
+def owner_of(token: str) -> str:
+    """The token itself if it is one of ours, else a new one."""
+    return token if TOKEN.fullmatch(token) else secrets.token_hex(16)
+
+
+def _text(kept: Any, name: str) -> str:
+    value = kept.get(name) if isinstance(kept, dict) else None
+    return value if isinstance(value, str) else ""

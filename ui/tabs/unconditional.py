@@ -1,0 +1,49 @@
+"""Tab "Unconditional"."""
+
+from typing import Any
+
+import gradio as gr
+
+from ui.controls import Inputs, model_group
+from ui.tabs.tab import Tab
+
+__all__ = ["Unconditional"]
+
+STEPS = 50
+
+
+class Unconditional(Tab):
+    """A picture that nobody described, and how it comes out of noise."""
+
+    title = "Unconditional"
+    task = "unconditional"
+    film = True
+
+    def compose(self) -> Inputs:
+        gr.HTML(
+            '<p class="intro">Nothing to describe: the model starts from noise and draws what it '
+            "has learnt. Every seed is another picture.</p>"
+        )
+        return {}
+
+    def settings(self) -> Inputs:
+        models = model_group(self.shared, self.task)
+        # up to as many as such models are trained on: DDPM, their own scheduler, gains from each
+        steps = gr.Slider(1, 1000, STEPS, step=1, precision=0, label="Steps")
+        return {**models, "steps": steps}
+
+    async def call(
+        self,
+        model: str,
+        scheduler: str = "",
+        steps: int = STEPS,
+        seed: int = 0,
+        count: int = 1,
+        owner: str = "",
+    ) -> list[dict[str, Any]]:
+        """Draw, wait, and return for every picture its seed, its size and the address of its PNG,
+        relative to the page. An empty scheduler is the model's own.
+        """
+        return await self.draw(
+            owner, model=model, scheduler=scheduler, steps=steps, seed=seed, count=count
+        )
