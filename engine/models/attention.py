@@ -7,6 +7,8 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.models.kernels import Conv2d, GroupNorm, LayerNorm, Linear, like
+
 __all__ = [
     "Attention",
     "BasicTransformerBlock",
@@ -33,10 +35,10 @@ class Attention(nn.Module):
         super().__init__()
         inner = heads * head_dim
         self.heads = heads
-        self.to_q = nn.Linear(query_dim, inner, bias=bias)
-        self.to_k = nn.Linear(context_dim or query_dim, inner, bias=bias)
-        self.to_v = nn.Linear(context_dim or query_dim, inner, bias=bias)
-        self.to_out = nn.ModuleList([nn.Linear(inner, query_dim)])
+        self.to_q = Linear(query_dim, inner, bias=bias)
+        self.to_k = Linear(context_dim or query_dim, inner, bias=bias)
+        self.to_v = Linear(context_dim or query_dim, inner, bias=bias)
+        self.to_out = nn.ModuleList([Linear(inner, query_dim)])
 
     def _split(self, sequence: Tensor) -> Tensor:
         return sequence.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -57,7 +59,7 @@ class PixelAttention(Attention):
 
     def __init__(self, channels: int, heads: int, groups: int, eps: float) -> None:
         super().__init__(channels, heads, channels // heads, bias=True)
-        self.group_norm = nn.GroupNorm(groups, channels, eps)
+        self.group_norm = GroupNorm(groups, channels, eps)
 
     def forward(self, hidden: Tensor, keys_values: KeysValues | None = None) -> Tensor:
         sequence = self.group_norm(hidden).flatten(2).transpose(1, 2)
@@ -70,11 +72,11 @@ class GEGLU(nn.Module):
 
     def __init__(self, dim: int, inner: int) -> None:
         super().__init__()
-        self.proj = nn.Linear(dim, inner * 2)
+        self.proj = Linear(dim, inner * 2)
 
     def forward(self, hidden: Tensor) -> Tensor:
         value, gate = self.proj(hidden).chunk(2, dim=-1)
-        return value * F.gelu(gate)
+        return F.gelu(gate).mul_(value)
 
 
 class FeedForward(nn.Module):
@@ -82,7 +84,7 @@ class FeedForward(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.net = nn.ModuleList([GEGLU(dim, dim * 4), nn.Identity(), nn.Linear(dim * 4, dim)])
+        self.net = nn.ModuleList([GEGLU(dim, dim * 4), nn.Identity(), Linear(dim * 4, dim)])
 
     def forward(self, hidden: Tensor) -> Tensor:
         for layer in self.net:
@@ -95,11 +97,11 @@ class BasicTransformerBlock(nn.Module):
 
     def __init__(self, dim: int, heads: int, head_dim: int, context_dim: int) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(dim)
+        self.norm1 = LayerNorm(dim)
         self.attn1 = Attention(dim, heads, head_dim)
-        self.norm2 = nn.LayerNorm(dim)
+        self.norm2 = LayerNorm(dim)
         self.attn2 = Attention(dim, heads, head_dim, context_dim=context_dim)
-        self.norm3 = nn.LayerNorm(dim)
+        self.norm3 = LayerNorm(dim)
         self.ff = FeedForward(dim)
 
     def keys_values(self, context: Tensor) -> KeysValues:
@@ -130,8 +132,8 @@ class Transformer2DModel(nn.Module):
         super().__init__()
         head_dim = channels // heads
         inner = heads * head_dim
-        project = nn.Linear if linear else partial(nn.Conv2d, kernel_size=1)
-        self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
+        project = Linear if linear else partial(Conv2d, kernel_size=1)
+        self.norm = GroupNorm(groups, channels, eps=1e-6)
         self.proj_in = project(channels, inner)
         self.transformer_blocks = nn.ModuleList(
             BasicTransformerBlock(inner, heads, head_dim, context_dim) for _ in range(layers)
@@ -156,5 +158,5 @@ class Transformer2DModel(nn.Module):
 
 def _pointwise(layer: nn.Module, hidden: Tensor) -> Tensor:
     """Apply a linear layer or a 1x1 convolution to a sequence (B, L, C)."""
-    weight = cast(Tensor, layer.weight)
-    return F.linear(hidden, weight.flatten(1), cast(Tensor, layer.bias))
+    weight, bias = (like(cast(Tensor, tensor), hidden) for tensor in (layer.weight, layer.bias))
+    return F.linear(hidden, weight.flatten(1), bias)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from engine.config import configured
 from engine.errors import CheckpointError
 from engine.models.attention import PixelAttention
+from engine.models.kernels import Conv2d, GroupNorm, enter, leave
 from engine.models.layers import Downsample2D, ResnetBlock2D, Upsample2D, activation
 from engine.models.model import Model
 from engine.models.preview import LatentPreview
@@ -103,7 +104,7 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         resnet = partial(ResnetBlock2D, temb_channels=None, groups=groups, eps=EPS, act_fn=act_fn)
-        self.conv_in = nn.Conv2d(inputs, widths[0], 3, padding=1)
+        self.conv_in = Conv2d(inputs, widths[0], 3, padding=1)
         self.down_blocks = nn.ModuleList()
         channels = widths[0]
         for level, width in enumerate(widths):
@@ -113,8 +114,8 @@ class Encoder(nn.Module):
             self.down_blocks.append(stage)
             channels = width
         self.mid_block = MidBlock(resnet, channels, groups, attention)
-        self.conv_norm_out = nn.GroupNorm(groups, channels, EPS)
-        self.conv_out = nn.Conv2d(channels, 2 * outputs, 3, padding=1)
+        self.conv_norm_out = GroupNorm(groups, channels, EPS)
+        self.conv_out = Conv2d(channels, 2 * outputs, 3, padding=1)
         self.act = activation(act_fn)
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -141,7 +142,7 @@ class Decoder(nn.Module):
         super().__init__()
         resnet = partial(ResnetBlock2D, temb_channels=None, groups=groups, eps=EPS, act_fn=act_fn)
         channels = widths[-1]
-        self.conv_in = nn.Conv2d(inputs, channels, 3, padding=1)
+        self.conv_in = Conv2d(inputs, channels, 3, padding=1)
         self.mid_block = MidBlock(resnet, channels, groups, attention)
         self.up_blocks = nn.ModuleList()
         for level, width in enumerate(reversed(widths)):
@@ -150,8 +151,8 @@ class Decoder(nn.Module):
                 stage.upsamplers = nn.ModuleList([Upsample2D(width)])
             self.up_blocks.append(stage)
             channels = width
-        self.conv_norm_out = nn.GroupNorm(groups, channels, EPS)
-        self.conv_out = nn.Conv2d(channels, outputs, 3, padding=1)
+        self.conv_norm_out = GroupNorm(groups, channels, EPS)
+        self.conv_out = Conv2d(channels, outputs, 3, padding=1)
         self.act = activation(act_fn)
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -208,10 +209,10 @@ class AutoencoderKL(Model):
         self.encoder = Encoder(in_channels, latent_channels, widths, layers_per_block, *common)
         self.decoder = Decoder(latent_channels, out_channels, widths, layers_per_block, *common)
         self.quant_conv = (
-            nn.Conv2d(2 * latent_channels, 2 * latent_channels, 1) if use_quant_conv else None
+            Conv2d(2 * latent_channels, 2 * latent_channels, 1) if use_quant_conv else None
         )
         self.post_quant_conv = (
-            nn.Conv2d(latent_channels, latent_channels, 1) if use_post_quant_conv else None
+            Conv2d(latent_channels, latent_channels, 1) if use_post_quant_conv else None
         )
 
     @property
@@ -229,20 +230,20 @@ class AutoencoderKL(Model):
 
         return_dict: taken as callers of diffusers give it; the output is a tuple either way.
         """
-        parameters = self.encoder(x.to(self.dtype))
+        parameters = self.encoder(enter(x, self.dtype))
         if self.quant_conv is not None:
             parameters = self.quant_conv(parameters)
-        return AutoencoderKLOutput(DiagonalGaussian(parameters))
+        return AutoencoderKLOutput(DiagonalGaussian(leave(parameters, self.dtype)))
 
     def decode(self, z: Tensor, return_dict: bool = True) -> DecoderOutput:
         """Decode latents (B, latent_channels, h, w), already divided by `scaling_factor`.
 
         return_dict: taken as callers of diffusers give it; the output is a tuple either way.
         """
-        z = z.to(self.dtype)
+        z = enter(z, self.dtype)
         if self.post_quant_conv is not None:
             z = self.post_quant_conv(z)
-        return DecoderOutput(self.decoder(z))
+        return DecoderOutput(leave(self.decoder(z), self.dtype))
 
     def forward(
         self,

@@ -11,6 +11,7 @@ from engine.errors import CheckpointError
 from engine.models.attention import KeysValues, Transformer2DModel
 from engine.models.blocks import DownBlock, MidBlock, UpBlock
 from engine.models.conditioning import Conditioning
+from engine.models.kernels import Conv2d, GroupNorm, enter, leave
 from engine.models.layers import (
     ResnetBlock2D,
     TimestepEmbedding,
@@ -53,7 +54,7 @@ class UNet(Model):
             eps=config.norm_eps,
             act_fn=config.act_fn,
         )
-        self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
+        self.conv_in = Conv2d(config.in_channels, widths[0], 3, padding=1)
         self.time_embedding = TimestepEmbedding(
             widths[0], temb_channels, config.act_fn, time_cond_dim
         )
@@ -84,8 +85,8 @@ class UNet(Model):
             attend = partial(attention, level) if self.up_types[name] else None
             self.up_blocks.append(UpBlock(resnet, attend, inputs, channels, level > 0))
 
-        self.conv_norm_out = nn.GroupNorm(config.norm_num_groups, widths[0], config.norm_eps)
-        self.conv_out = nn.Conv2d(widths[0], config.out_channels, 3, padding=1)
+        self.conv_norm_out = GroupNorm(config.norm_num_groups, widths[0], config.norm_eps)
+        self.conv_out = Conv2d(widths[0], config.out_channels, 3, padding=1)
 
     def _check_stages(self, stages: int) -> None:
         for key, known in (
@@ -112,7 +113,7 @@ class UNet(Model):
         embedding = sinusoidal_embedding(
             timesteps, config.block_out_channels[0], config.flip_sin_to_cos, config.freq_shift
         )
-        return self.time_embedding(embedding.to(self.dtype), timestep_cond)
+        return self.time_embedding(enter(embedding, self.dtype), timestep_cond)
 
     def _project(self, temb: Tensor, text: Tensor | None = None) -> Conditioning:
         """Project the embedded time (N, 1 or B, D) and text (B, L, D) for all that take them."""
@@ -131,14 +132,14 @@ class UNet(Model):
 
         cond: what `condition` returned, at one step of the run.
         """
-        hidden = self.conv_in(sample.to(self.dtype))
+        hidden = self.conv_in(enter(sample, self.dtype))
         skips = [hidden]
         for block in self.down_blocks:
             hidden = block(hidden, skips, cond)
         hidden = self.mid_block(hidden, cond)
         for block in self.up_blocks:
             hidden = block(hidden, skips, cond)
-        return self.conv_out(self.act(self.conv_norm_out(hidden)))
+        return leave(self.conv_out(self.act(self.conv_norm_out(hidden))), self.dtype)
 
 
 def one_step(timestep: Tensor | float, sample: Tensor) -> Tensor:

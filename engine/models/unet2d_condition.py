@@ -9,6 +9,7 @@ from engine.config import configured
 from engine.errors import CheckpointError, EngineError
 from engine.models.attention import Transformer2DModel
 from engine.models.conditioning import Conditioning
+from engine.models.kernels import enter
 from engine.models.layers import TimestepEmbedding, sinusoidal_embedding
 from engine.models.unet import UNet, one_step
 
@@ -139,7 +140,7 @@ class UNet2DConditionModel(UNet):
         temb = self._embed(timesteps, timestep_cond)
         if self.add_embedding is not None:
             temb = temb + self.add_embedding(self._added(added_cond_kwargs or {}))
-        return self._project(temb, encoder_hidden_states.to(self.dtype))
+        return self._project(temb, enter(encoder_hidden_states, self.dtype))
 
     def _added(self, given: Mapping[str, Tensor]) -> Tensor:
         """The pooled text beside the embedded sizes: (B, projection_class_embeddings_input_dim)."""
@@ -152,7 +153,8 @@ class UNet2DConditionModel(UNet):
             config.flip_sin_to_cos,
             config.freq_shift,
         )
-        return cat([given["text_embeds"].to(self.dtype), sizes.flatten(1).to(self.dtype)], dim=-1)
+        added = [given["text_embeds"], sizes.flatten(1)]
+        return cat([enter(tensor, self.dtype) for tensor in added], dim=-1)
 
     def forward(
         self,

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["InProcessWorker", "ProcessWorker", "Worker"]
 
 ROOT = Path(__file__).resolve().parents[2]
-THREADS = {"GOMP_SPINCOUNT": "3000"}
-"""Threads that wait soon sleep instead of spinning, or a busy machine slows a run many times."""
+TUNING = {"GOMP_SPINCOUNT": "3000", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""Threads that wait soon sleep instead of spinning, or a busy machine slows a run many times; and
+large tensors lie in huge pages, as fresh small ones cost more than the sums in them."""
 
 
 class Worker(ABC):
@@ -76,7 +77,7 @@ class ProcessWorker(Worker):
                 [sys.executable, "-P", "-m", self.module, str(number), *self._options],
                 pass_fds=(number,),
                 stdin=subprocess.DEVNULL,
-                env=THREADS | os.environ | {"PYTHONPATH": path},
+                env=TUNING | os.environ | {"PYTHONPATH": path},
             )
         self._channel = Channel(ours)
 

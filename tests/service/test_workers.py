@@ -15,7 +15,7 @@ from engine.service import Service, WorkerDown
 from engine.service.events import Cancelled, Event, Failed, Finished, Loading, Started, Step
 from engine.service.messages import Ready
 from engine.service.supervisor import Supervisor
-from engine.service.workers import ROOT, Worker
+from engine.service.workers import ROOT, TUNING, Worker
 from tests.service.stub import StubProcess, StubRunner, StubThread, request, until, wait_for, watch
 
 Make = Callable[[Callable[[], Worker]], Service]
@@ -145,13 +145,14 @@ async def test_a_module_that_cannot_be_run_is_a_dead_worker(make: Make, models: 
     assert "exit code 1" in status["message"]
 
 
-@pytest.mark.parametrize(("given", "found"), [(None, "3000"), ("7", "7")])
-def test_waiting_threads_soon_sleep_unless_the_user_says_otherwise(
-    given: str | None, found: str, models: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", TUNING)
+@pytest.mark.parametrize("given", [None, "glibc.malloc.tcache_count=0"])
+def test_the_process_is_tuned_unless_the_user_says_otherwise(
+    name: str, given: str | None, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.delenv(name, raising=False)
     if given:
-        monkeypatch.setenv("GOMP_SPINCOUNT", given)
+        monkeypatch.setenv(name, given)
     worker = StubProcess("cpu", "float32", models)
     worker.start()
     reports = worker.messages()
@@ -160,7 +161,7 @@ def test_waiting_threads_soon_sleep_unless_the_user_says_otherwise(
     environ = Path(f"/proc/{ready.pid}/environ").read_bytes().decode().split("\0")
     worker.stop()
     worker.ended()
-    assert f"GOMP_SPINCOUNT={found}" in environ
+    assert f"{name}={given or TUNING[name]}" in environ
 
 
 async def test_stop_ends_the_process_in_mid_step(service: Service) -> None:

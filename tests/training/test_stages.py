@@ -78,7 +78,8 @@ def test_text_to_image_from_nothing(shards, tmp_path, losses):
 
 
 def test_unconditional_from_nothing(shards, tmp_path, losses):
-    unet = unconditional.train(*shards, FEW, 8, tmp_path / "run")
+    images, scenes = shards
+    unet = unconditional.train(images, scenes, FEW, 8, tmp_path / "run")
     assert falls(losses)
     export_unconditional(unet, tmp_path / "model")
     assert not any(path.is_dir() for path in (tmp_path / "model").iterdir())

@@ -1,0 +1,95 @@
+"""How layers compute: in the dtype and memory layout that measuring found fastest on a device.
+
+docs/performance.md has the figures.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["Conv2d", "GroupNorm", "LayerNorm", "Linear", "compute_dtype", "enter", "leave", "like"]
+
+
+def compute_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """The dtype to compute in where weights are kept in `dtype`.
+
+    It is float32 for half precision on a processor without instructions for it, where emulation
+    is many times slower. The processor is asked, not timed: a seed gives the same picture always.
+    """
+    if device.type != "cpu" or dtype not in (torch.bfloat16, torch.float16):
+        return dtype
+    return dtype if dtype == torch.bfloat16 and _has_bfloat16() else torch.float32
+
+
+def _has_bfloat16() -> bool:
+    if not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+        return False
+    # Every processor with AVX-512 counts as supported there, also those that only convert.
+    return torch.cpu._is_avx512_bf16_supported() or not torch.cpu._is_avx512_supported()
+
+
+def _layout(device: torch.device) -> torch.memory_format:
+    """Channels last on a processor, where its convolutions want them so."""
+    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
+
+
+def enter(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """Bring what enters a network with weights of `dtype` into the form to compute in.
+
+    tensor: (B, C, H, W), whose layout every layer then keeps, or a sequence of embeddings.
+    """
+    dtype = compute_dtype(dtype, tensor.device)
+    if tensor.ndim == 4:
+        return tensor.to(dtype, memory_format=_layout(tensor.device))
+    return tensor.to(dtype)
+
+
+def leave(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """Bring what a network returns into the dtype of its weights and the usual layout."""
+    return tensor.to(dtype, memory_format=torch.contiguous_format)
+
+
+def like(parameter: Tensor, hidden: Tensor) -> Tensor:
+    """A weight in the precision of `hidden` where that is higher, for the length of one call."""
+    return parameter.to(torch.promote_types(parameter.dtype, hidden.dtype))
+
+
+def _parameters(
+    layer: nn.Conv2d | nn.Linear | nn.GroupNorm | nn.LayerNorm, hidden: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    bias: Tensor | None = layer.bias  # the annotation of torch forgets that there may be none
+    return like(layer.weight, hidden), None if bias is None else like(bias, hidden)
+
+
+class Conv2d(nn.Conv2d):
+    """Convolution in the precision of its input; its weight is kept in the layout of the device.
+
+    A weight that is trained keeps the layout that it has.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        layout = _layout(input.device)
+        if not (self.weight.requires_grad or self.weight.is_contiguous(memory_format=layout)):
+            self.weight.data = self.weight.data.contiguous(memory_format=layout)
+        return self._conv_forward(input, *_parameters(self, input))
+
+
+class Linear(nn.Linear):
+    """Linear layer in the precision of its input."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input, *_parameters(self, input))
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation in the precision of its input."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.group_norm(input, self.num_groups, *_parameters(self, input), self.eps)
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer normalisation in the precision of its input."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.layer_norm(input, self.normalized_shape, *_parameters(self, input), self.eps)
