@@ -1,4 +1,4 @@
-"""The bundled model: whole, small enough, and the same picture here as in diffusers."""
+"""The bundled models: whole, small enough, and the same pictures here as in diffusers."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import engine
 from engine import DiffusionPipeline
 from engine.checkpoints.catalog import list_models
 from engine.pipelines import Request
@@ -30,7 +31,7 @@ def draw(pipeline: Any, **call: Any) -> torch.Tensor:
 
 
 def test_models_are_listed_and_their_files_small() -> None:
-    assert [model.name for model in list_models(MODELS)] == ["tabletop"]
+    assert [model.name for model in list_models(MODELS)] == ["tabletop", "tabletop-ddpm"]
     weights = list(MODELS.rglob("*.safetensors"))
     assert weights and all(file.stat().st_size <= LARGEST for file in weights)
 
@@ -46,6 +47,19 @@ def test_same_picture_as_diffusers(pipeline: Any, tmp_path: Path) -> None:
     saved = diffusers.DiffusionPipeline.from_pretrained(tmp_path)
     saved.set_progress_bar_config(disable=True)
     assert relative_error(draw(saved), expected) <= 1e-4
+
+
+def test_same_unconditional_picture_as_diffusers() -> None:
+    folder = MODELS / "tabletop-ddpm"
+    pictures = []
+    for library in (diffusers, engine):
+        pipeline = library.DiffusionPipeline.from_pretrained(folder)
+        generator = torch.Generator().manual_seed(2)
+        call = {"num_inference_steps": 12, "generator": generator, "output_type": "np"}
+        pictures.append(torch.from_numpy(np.asarray(pipeline(batch_size=2, **call).images)))
+    expected, got = pictures
+    assert relative_error(got, expected) <= 1e-4
+    assert got.std() > 0.1
 
 
 def test_picture_follows_the_colour(pipeline: Any) -> None:

@@ -115,6 +115,13 @@ def test_hooks_run_what_ci_runs() -> None:
     assert sorted(entries) == sorted(ran)
 
 
+def test_links_lead_somewhere() -> None:
+    for page in (path for path in repository_files() if path.suffix == ".md"):
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            if not target.startswith(("http://", "https://", "#")):
+                assert (page.parent / target.partition("#")[0]).exists(), f"{page}: {target}"
+
+
 def test_readme_library_code_runs(tmp_path: Path) -> None:
     (code,) = re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
     (tmp_path / "assets").symlink_to(ROOT / "assets")

@@ -12,21 +12,16 @@ from tests.compare import relative_error
 from tests.repository import ROOT
 
 TOUR = ROOT / "tests" / "quicktour.py"
-MODELS = ROOT / "assets" / "models"
 LIBRARIES = ("engine", "diffusers")
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, tiny_ddpm_checkpoint: Path) -> Path:
-    """A folder that has the models where the script looks for them."""
-    models = tmp_path_factory.mktemp("tour") / "assets" / "models"
-    models.mkdir(parents=True)
-    (models / "tabletop").symlink_to(MODELS / "tabletop")
-    unconditional = MODELS / "tabletop-ddpm"
-    (models / "tabletop-ddpm").symlink_to(
-        unconditional if unconditional.is_dir() else tiny_ddpm_checkpoint
-    )
-    return models.parents[1]
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that has the bundled models where the script looks for them."""
+    folder = tmp_path_factory.mktemp("tour")
+    (folder / "assets").mkdir()
+    (folder / "assets" / "models").symlink_to(ROOT / "assets" / "models")
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,9 @@ from engine.pipelines.tasks import tasks_of
 __all__ = ["ModelInfo", "find_model", "list_models"]
 
 
+LONGEST_NAME = 255
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """A checkpoint in the models folder.
@@ -51,7 +54,7 @@ def find_model(folder: Path, name: str) -> ModelInfo:
     path = folder / name
     if not name or Path(name).name != name or name in (".", "..") or "\\" in name:
         raise EngineError(f"model is {name!r}: a name in the models folder is needed, not a path.")
-    if (path / INDEX_NAME).is_file():
+    if len(name) <= LONGEST_NAME and (path / INDEX_NAME).is_file():
         return _describe(path)
     names = [model.name for model in list_models(folder)]
     near = difflib.get_close_matches(name, names, 1)
@@ -75,7 +78,7 @@ def _describe(path: Path) -> ModelInfo:
         tasks=tasks_of(pipeline),
         width=width * scale,
         height=height * scale,
-        scheduler=str(scheduler[1]) if isinstance(scheduler, list) else "",
+        scheduler=str(scheduler[-1]) if isinstance(scheduler, list) and scheduler else "",
         bytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
     )
 

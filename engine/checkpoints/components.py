@@ -35,6 +35,14 @@ __all__ = [
 
 TEXT_STEM = "model"
 TEXT_PREFIX = "text_model."
+REFUSED_SETTINGS = {
+    "_attn_implementation",
+    "attn_implementation",
+    "auto_map",
+    "quantization_config",
+    "transformers_weights",
+}
+"""Settings by which a text encoder's configuration would have transformers open something else."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,11 @@ def _load_text_encoder(folder: Path, dtype: torch.dtype, variant: str | None) ->
     paths = local_weights(folder, TEXT_STEM, variant)
     for path in paths:
         check_file(path)
-    read_json(folder / TEXT.config)
+    if refused := sorted(REFUSED_SETTINGS & read_json(folder / TEXT.config).keys()):
+        raise CheckpointError(
+            f"{folder / TEXT.config} sets {', '.join(refused)}, which can name files or code other "
+            "than the weights that were checked: remove it where you trust the checkpoint."
+        )
     try:
         model, report = cast(Any, CLIPTextModel).from_pretrained(
             folder,
@@ -91,6 +103,7 @@ def _load_text_encoder(folder: Path, dtype: torch.dtype, variant: str | None) ->
             variant=variant,
             use_safetensors=True,
             local_files_only=True,
+            attn_implementation="sdpa",
             output_loading_info=True,
         )
     except (OSError, RuntimeError, ValueError) as error:

@@ -64,14 +64,35 @@ def _parameters(
 class Conv2d(nn.Conv2d):
     """Convolution in the precision of its input; its weight is kept in the layout of the device.
 
-    A weight that is trained keeps the layout that it has.
+    A weight that is trained is left as it is. There are neither groups nor dilation.
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        layout = _layout(input.device)
-        if not (self.weight.requires_grad or self.weight.is_contiguous(memory_format=layout)):
-            self.weight.data = self.weight.data.contiguous(memory_format=layout)
-        return self._conv_forward(input, *_parameters(self, input))
+        trained, layout = self.weight.requires_grad, _layout(input.device)
+        if not (trained or self.weight.is_contiguous(memory_format=layout)):
+            # a weight made in inference mode could never be trained again
+            with torch.inference_mode(False):
+                self.weight.data = self.weight.data.contiguous(memory_format=layout)
+        weight, bias = _parameters(self, input)
+        if self._is_mostly_weight(input) and not trained:
+            return self._as_product(input, weight, bias)
+        return self._conv_forward(input, weight, bias)
+
+    def _is_mostly_weight(self, input: Tensor) -> bool:
+        """Whether reordering the weight, as a convolution does at every call, would cost most."""
+        batch, _, height, width = input.shape
+        pixels = batch * height * width // (self.stride[0] * self.stride[1])
+        on_processor = input.device.type == "cpu" and input.dtype == torch.float32
+        return on_processor and 2 * pixels <= self.out_channels
+
+    def _as_product(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Convolve as one matrix product, which takes the weight (O, I, k, k) as it is."""
+        (high, wide), (down, right) = self.kernel_size, self.stride
+        top, left = (int(size) for size in self.padding)
+        pixels = F.pad(input.permute(0, 2, 3, 1), (0, 0, left, left, top, top))
+        patches = pixels.unfold(1, high, down).unfold(2, wide, right).permute(0, 1, 2, 4, 5, 3)
+        product = F.linear(patches.flatten(3), weight.permute(0, 2, 3, 1).flatten(1), bias)
+        return product.permute(0, 3, 1, 2)
 
 
 class Linear(nn.Linear):

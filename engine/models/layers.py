@@ -77,7 +77,10 @@ class TimestepEmbedding(nn.Module):
 
 
 class ResnetBlock2D(nn.Module):
-    """Two 3x3 convolutions with a shortcut, shifted in between by the projected time embedding."""
+    """Two 3x3 convolutions with a shortcut, shifted in between by the projected time embedding.
+
+    What its layers return is overwritten on the way: a hook that keeps it must keep a copy.
+    """
 
     def __init__(
         self,

@@ -112,7 +112,7 @@ class Model(Configured, nn.Module):
                 return cls.from_config(config)
         except CheckpointError:
             raise
-        except (TypeError, ValueError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: {error}.") from None
 
     def __repr__(self) -> str:

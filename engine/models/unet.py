@@ -117,7 +117,7 @@ class UNet(Model):
 
     def _project(self, temb: Tensor, text: Tensor | None = None) -> Conditioning:
         """Project the embedded time (N, 1 or B, D) and text (B, L, D) for all that take them."""
-        temb = self.act(temb)
+        temb = self.act(temb.clone())  # which may overwrite what it is given
         shifts: dict[nn.Module, Tensor] = {}
         texts: dict[nn.Module, list[KeysValues]] = {}
         for module in self.modules():

@@ -98,7 +98,9 @@ class Request:
         value = getattr(self, name)
         whole = name != "guidance_scale"
         wanted = int if whole else (int, float)
-        if not isinstance(value, wanted) or isinstance(value, bool) or not math.isfinite(value):
+        # an int is finite, and a huge one would not fit into the float that isfinite looks at
+        finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+        if not isinstance(value, wanted) or isinstance(value, bool) or not finite:
             kind = "a whole number" if whole else "a number"
             raise RequestError(f"{name} is {value!r}: {kind} from {low} to {high} is needed.")
         if not low <= value <= high:

@@ -42,6 +42,20 @@ def test_paths_are_refused(name: str, tiny_checkpoint: Path) -> None:
         find_model(tiny_checkpoint.parent, name)
 
 
+@pytest.mark.parametrize("scheduler", [[], ["diffusers"], "DDIMScheduler", None])
+def test_a_spoilt_index_does_not_spoil_the_list(
+    scheduler: object, tiny_ddpm_checkpoint: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_ddpm_checkpoint, tmp_path / "flat")
+    edit("model_index.json", scheduler=scheduler)(tmp_path / "flat")
+    assert [model.name for model in list_models(tmp_path)] == ["flat"]
+
+
+def test_a_name_too_long_for_a_file_is_unknown(tiny_checkpoint: Path) -> None:
+    with pytest.raises(EngineError, match="not in the models folder"):
+        find_model(tiny_checkpoint.parent, "a" * 300)
+
+
 def test_unknown_name_suggests_the_nearest(tiny_checkpoint: Path) -> None:
     with pytest.raises(EngineError, match="Did you mean 'tiny'"):
         find_model(tiny_checkpoint.parent, "tinny")

@@ -1,6 +1,7 @@
 """Components by class name, in flat checkpoints too, and under the names of older libraries."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,29 @@ def test_flat_component_is_read_from_the_root(name: str, tiny_ddpm_checkpoint: P
     names = [path.name for path in component_files(tiny_ddpm_checkpoint, name, spec)]
     weights = ["config.json", "diffusion_pytorch_model.safetensors"]
     assert names == (weights if name == "unet" else ["scheduler_config.json"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("transformers_weights", "adapter_model.bin"),
+        ("attn_implementation", "someone/kernel"),
+        ("quantization_config", {"quant_method": "gptq"}),
+        ("auto_map", {"AutoModel": "code.Model"}),
+    ],
+)
+def test_a_text_encoder_opens_nothing_but_the_weights_that_were_checked(
+    key: str, value: object, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "text_encoder"
+    shutil.copytree(tiny_checkpoint / "text_encoder", folder)
+    torch.save({}, folder / "adapter_model.bin")
+    spec = Spec("transformers", "CLIPTextModel")
+    load_component(tmp_path, "text_encoder", spec, torch.float32)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {key: value}))
+    with pytest.raises(CheckpointError, match=key):
+        load_component(tmp_path, "text_encoder", spec, torch.float32)
 
 
 @pytest.mark.parametrize("old", PROCESSORS)

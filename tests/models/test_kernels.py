@@ -60,6 +60,34 @@ def test_other_devices_and_full_precision_are_left_alone(dtype: torch.dtype) -> 
         assert kernels.compute_dtype(dtype, torch.device("cpu")) == dtype
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": 3, "padding": 1, "stride": 2},
+        {"kernel_size": 3, "stride": 2, "bias": False},
+        {"kernel_size": 1},
+        {"kernel_size": (1, 3), "padding": (0, 1)},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("channels", [16, 128], ids=["convolution", "product"])
+@torch.no_grad()
+def test_convolutions_of_all_kinds(channels: int, settings: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    layer = kernels.Conv2d(6, channels, **settings).requires_grad_(False)
+    input = torch.randn(2, 6, 5, 6)
+    assert layer._is_mostly_weight(input) == (channels == 128)
+    expected = torch.nn.functional.conv2d(
+        input.double(),
+        layer.weight.double(),
+        None if layer.bias is None else layer.bias.double(),
+        layer.stride,
+        layer.padding,
+    )
+    assert relative_error(layer(kernels.enter(input, torch.float32)).double(), expected) <= 1e-6
+
+
 @pytest.mark.parametrize("dtype", HALVES)
 @torch.no_grad()
 def test_half_precision_is_in_the_weights_and_not_in_the_sums(
@@ -89,15 +117,27 @@ def test_layouts(network: Any) -> None:
     assert relative_error(got, trained) <= 1e-5
     after = model.state_dict()
     assert all(torch.equal(after[key], tensor) for key, tensor in before.items())
+    run(model.requires_grad_(True), inputs).sum().backward()  # and it can still be trained
     wide = [m.weight for m in model.modules() if isinstance(m, kernels.Conv2d)]
     assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in wide)
 
 
 def test_gradients_pass_through_what_is_overwritten(network: Any) -> None:
+    """The slope along a random direction is that of a small step to either side."""
     model, inputs = network
+    model.double()
+    inputs = [tensor.double() for tensor in inputs]
     run(model, inputs).square().mean().backward()
-    gradients = [parameter.grad for parameter in model.parameters()]
-    assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)
+    weights = list(model.parameters())
+    direction = [torch.randn_like(weight) for weight in weights]
+    slope = sum((weight.grad * way).sum() for weight, way in zip(weights, direction, strict=True))
+    step, values = 1e-6, []
+    with torch.no_grad():
+        for distance in (step, -2 * step):
+            for weight, way in zip(weights, direction, strict=True):
+                weight += distance * way
+            values.append(run(model, inputs).square().mean())
+    assert float((values[0] - values[1]) / (2 * step)) == pytest.approx(float(slope), rel=1e-4)
 
 
 def test_what_ran_can_be_saved(network: Any, tmp_path: Any) -> None:

@@ -32,6 +32,7 @@ def test_round_trip() -> None:
         ({"height": 4}, "use 8 or 8"),
         ({"count": 17}, "count is 17"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": 10**400}, "it must be from 0 to 4294967295"),
         ({"seed": 2**32 - 1, "count": 2}, "runs out"),
         ({"task": "unconditional"}, "prompt is 'a', but an unconditional model reads no text"),
         ({"task": "unconditional", "prompt": "", "negative_prompt": "b"}, "negative_prompt is 'b'"),
