@@ -78,7 +78,8 @@ def read_tensors(
 ) -> dict[str, Tensor]:
     """Read exactly the expected tensors from files, memory-mapped, floating ones as `dtype`.
 
-    expected: key -> shape. A tensor that already has the dtype is not copied.
+    expected: key -> shape. A tensor that already has the dtype is not copied, but for weights of
+    convolutions, which come in the layout that `engine.models.kernels` wants on a processor.
     Raises `CheckpointError` for a damaged file and for missing, unexpected or misshapen tensors.
     """
     found: dict[str, Shape] = {}
@@ -93,7 +94,11 @@ def read_tensors(
     for path in paths:
         with safe_open(path, framework="pt", device="cpu") as file:
             for key in file.keys():
-                tensors[current_name(key)] = _cast(file.get_tensor(key), dtype)
+                name = current_name(key)
+                if len(found[name]) == 4:
+                    tensors[name] = _read_convolution(path, key, dtype)
+                else:
+                    tensors[name] = _cast(file.get_tensor(key), dtype)
     return tensors
 
 
@@ -146,6 +151,13 @@ def current_name(key: str) -> str:
     """The name that a tensor has today."""
     old = OLD_KEY.fullmatch(key)
     return f"{old[1]}{NEW_NAMES[old[2]]}{old[3]}" if old else key
+
+
+def _read_convolution(path: Path, key: str, dtype: torch.dtype) -> Tensor:
+    """A copy with channels last, from a mapping of its own: its pages go when it has been read."""
+    with safe_open(path, framework="pt", device="cpu") as file:
+        tensor = file.get_tensor(key)
+    return tensor.to(dtype, memory_format=torch.channels_last)
 
 
 def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
