@@ -57,9 +57,10 @@ def test_a_new_run_begins_a_new_strip(studio: Studio) -> None:
     studio.start()
     expect(studio.film.locator("li")).to_have_count(10)
     studio.wait_for_step(1)
-    assert frames(studio) == [1]
+    shown = frames(studio)
+    assert shown[0] == 1 and not {2, 3} & set(shown)
     stop(studio)
-    assert frames(studio) == [1]
+    assert frames(studio)[: len(shown)] == shown
 
 
 def test_a_reloaded_page_has_the_strip_so_far(studio: Studio) -> None:
