@@ -56,7 +56,7 @@ def test_a_new_run_begins_a_new_strip(studio: Studio) -> None:
     studio.fill(**LONG)
     studio.start()
     expect(studio.film.locator("li")).to_have_count(10)
-    studio.wait_for_step(1)
+    expect(studio.film.locator("img").first).to_be_visible()
     shown = frames(studio)
     assert shown[0] == 1 and not {2, 3} & set(shown)
     stop(studio)
