@@ -62,7 +62,7 @@ def test_full_disk_is_named(
         ("a/b--c", {}, ["a/b--c is neither a folder here nor a name"]),
         ("a b/c", {}, ["a b/c is not a folder", "'name/repository'"]),
         ("a/b/c", {}, ["a/b/c is not a folder"]),
-        ("../tiny", {}, ["../tiny is not a folder"]),
+        ("../none-here", {}, ["../none-here is not a folder"]),
     ],
 )
 def test_error_says_what_to_do(
