@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from training.diffusion import draw_scenes
+from training.diffusion import draw_scenes, scene_weights
 from training.export import TABLETOP_DDPM
 from training.judge import JUDGE, Judge
 from training.render import render
@@ -59,7 +59,8 @@ def held_out(total: int, seed: int) -> Tensor:
     """
     scenes = sample_scenes(4 * total, _HELD_OUT_SEED + seed)
     generator = torch.Generator().manual_seed(seed)
-    rows = list(dict.fromkeys(draw_scenes(scenes, 2 * total, generator).tolist()))[:total]
+    drawn = draw_scenes(scene_weights(scenes), 2 * total, generator)
+    rows = list(dict.fromkeys(drawn.tolist()))[:total]
     parts = [render([scenes[row] for row in rows[i : i + 20]]).images for i in range(0, total, 20)]
     return shrink(torch.cat(parts) * 2 - 1)
 

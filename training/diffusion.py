@@ -31,6 +31,7 @@ __all__ = [
     "draw_timesteps",
     "encode_images",
     "make_networks",
+    "scene_weights",
     "train",
 ]
 
@@ -87,9 +88,13 @@ def encode_images(vae: AutoencoderKL, images: Tensor) -> Tensor:
     return torch.cat(parts) * vae.config.scaling_factor
 
 
-def draw_scenes(scenes: Sequence[Scene], batch: int, generator: torch.Generator) -> Tensor:
-    """Draw places (B,) in the list, more of those with few solids: they teach shapes soonest."""
-    weights = torch.tensor([4.0 - len(scene.solids) for scene in scenes])
+def scene_weights(scenes: Sequence[Scene]) -> Tensor:
+    """How often each scene is to be drawn: few solids more often, as they teach shapes soonest."""
+    return torch.tensor([4.0 - len(scene.solids) for scene in scenes])
+
+
+def draw_scenes(weights: Tensor, batch: int, generator: torch.Generator) -> Tensor:
+    """Draw places (batch,) in the list that the weights (N,) belong to, again and again."""
     return torch.multinomial(weights, batch, replacement=True, generator=generator)
 
 
@@ -115,10 +120,10 @@ def train(
     """Train both networks; every visit to a scene gets a new caption."""
     torch.manual_seed(options.seed)
     networks = make_networks(tokenizer)
-    scheduler = DDIMScheduler(**SCHEDULER)
+    scheduler, weights = DDIMScheduler(**SCHEDULER), scene_weights(scenes)
 
     def loss(generator: torch.Generator) -> Tensor:
-        rows = draw_scenes(scenes, batch, generator)
+        rows = draw_scenes(weights, batch, generator)
         silent = torch.rand(batch, generator=generator) < _UNCAPTIONED
         prompts = [
             "" if quiet else caption(scenes[row], generator)

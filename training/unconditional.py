@@ -15,7 +15,7 @@ from torch.nn.functional import avg_pool2d, mse_loss
 from engine.models import UNet2DModel
 from engine.schedulers import DDPMScheduler
 from training.dataset import DATA, load_shards, to_pixels
-from training.diffusion import draw_scenes, draw_timesteps
+from training.diffusion import draw_scenes, draw_timesteps, scene_weights
 from training.loop import Options, add_options, fit, options_of
 from training.scene import Scene
 
@@ -54,9 +54,10 @@ def train(
     """Train on uint8 pictures (N, 3, H, W)."""
     torch.manual_seed(options.seed)
     unet, scheduler = UNet2DModel(**UNET), DDPMScheduler(**SCHEDULER)
+    weights = scene_weights(scenes)
 
     def loss(generator: torch.Generator) -> Tensor:
-        clean = shrink(to_pixels(images[draw_scenes(scenes, batch, generator)]))
+        clean = shrink(to_pixels(images[draw_scenes(weights, batch, generator)]))
         noise = torch.randn(clean.shape, generator=generator)
         timesteps = draw_timesteps(batch, len(scheduler), generator)
         noisy = scheduler.add_noise(clean, noise, timesteps)
