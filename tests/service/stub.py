@@ -1,7 +1,7 @@
 """An engine without torch, at a known pace, that does what the prompt says.
 
-`crash` raises a RuntimeError, `refuse` an EngineError, `die` kills its process, `hang` makes a step
-of a minute; else it draws.
+`crash` raises a RuntimeError, `refuse` an EngineError, `die` kills its process, `slow` takes half a
+second a step and `hang` a minute; else it draws.
 Run as a module it is the inside of a StubProcess.
 """
 
@@ -67,8 +67,8 @@ class StubRunner:
             raise RuntimeError("a kernel is unhappy")
         if prompt == "refuse":
             raise EngineError("width is 7: a multiple of 8 is needed.")
-        if prompt == "hang":
-            time.sleep(60)
+        if prompt in ("slow", "hang"):
+            time.sleep({"slow": 0.5, "hang": 60}[prompt])
         if prompt == "die":
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -78,7 +78,7 @@ async def test_a_slow_watcher_falls_behind_in_nothing_but_steps(service: Service
 
 @pytest.mark.parametrize("moment", [Loading, Started, Step])
 async def test_a_run_is_cancelled_within_one_step(service: Service, moment: type[Event]) -> None:
-    job = service.submit(request(steps=500), "ann")
+    job = service.submit(request("slow", steps=500), "ann")
     await wait_for(service, job, moment)
     before = (await service.query("counts"))["steps"]
     service.cancel(job, "ann")
