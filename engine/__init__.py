@@ -16,9 +16,19 @@ if TYPE_CHECKING:
     from engine.pipelines import DiffusionPipeline as DiffusionPipeline
     from engine.pipelines import PNDMPipeline as PNDMPipeline
     from engine.pipelines import StableDiffusionPipeline as StableDiffusionPipeline
+    from engine.schedulers import CMStochasticIterativeScheduler as CMStochasticIterativeScheduler
     from engine.schedulers import DDIMScheduler as DDIMScheduler
     from engine.schedulers import DDPMScheduler as DDPMScheduler
+    from engine.schedulers import DPMSolverSDEScheduler as DPMSolverSDEScheduler
+    from engine.schedulers import EDMDPMSolverMultistepScheduler as EDMDPMSolverMultistepScheduler
+    from engine.schedulers import EDMEulerScheduler as EDMEulerScheduler
+    from engine.schedulers import EulerAncestralDiscreteScheduler as EulerAncestralDiscreteScheduler
     from engine.schedulers import EulerDiscreteScheduler as EulerDiscreteScheduler
+    from engine.schedulers import HeunDiscreteScheduler as HeunDiscreteScheduler
+    from engine.schedulers import IPNDMScheduler as IPNDMScheduler
+    from engine.schedulers import KDPM2AncestralDiscreteScheduler as KDPM2AncestralDiscreteScheduler
+    from engine.schedulers import KDPM2DiscreteScheduler as KDPM2DiscreteScheduler
+    from engine.schedulers import LMSDiscreteScheduler as LMSDiscreteScheduler
     from engine.schedulers import PNDMScheduler as PNDMScheduler
 
 __getattr__, __dir__, __all__ = attach(
@@ -36,5 +46,15 @@ __getattr__, __dir__, __all__ = attach(
         "DDPMScheduler": "schedulers",
         "EulerDiscreteScheduler": "schedulers",
         "PNDMScheduler": "schedulers",
+        "EulerAncestralDiscreteScheduler": "schedulers",
+        "HeunDiscreteScheduler": "schedulers",
+        "LMSDiscreteScheduler": "schedulers",
+        "KDPM2DiscreteScheduler": "schedulers",
+        "KDPM2AncestralDiscreteScheduler": "schedulers",
+        "DPMSolverSDEScheduler": "schedulers",
+        "IPNDMScheduler": "schedulers",
+        "EDMEulerScheduler": "schedulers",
+        "EDMDPMSolverMultistepScheduler": "schedulers",
+        "CMStochasticIterativeScheduler": "schedulers",
     },
 )

@@ -3,14 +3,22 @@
 import functools
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, EngineError
 
-__all__ = ["FORMAT_VERSION", "Config", "Configured", "configured", "read_json"]
+__all__ = [
+    "FORMAT_VERSION",
+    "Config",
+    "Configured",
+    "Tabled",
+    "choice",
+    "configured",
+    "read_json",
+]
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -28,6 +36,14 @@ def read_json(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not readable JSON ({error}): fetch it again.") from None
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} holds a {type(value).__name__}, not a JSON object.")
+    return value
+
+
+def choice(what: str, value: Any, allowed: Iterable[Any]) -> Any:
+    """Return `value` if it is allowed, else raise an `EngineError` that says what is."""
+    names = tuple(allowed)
+    if value not in names:
+        raise EngineError(f"{what} is {value!r}; choose one of: {', '.join(map(str, names))}.")
     return value
 
 
@@ -135,6 +151,11 @@ class Configured:
     config_name: ClassVar[str]
     _config: Config
 
+    @classmethod
+    def known_settings(cls) -> frozenset[str]:
+        """The names that the class takes."""
+        return frozenset(inspect.signature(cls.__init__).parameters) - {"self"}
+
     @property
     def config(self) -> Config:
         """The settings, frozen."""
@@ -148,7 +169,7 @@ class Configured:
         """
         given = config.given if isinstance(config, Config) else frozenset(config)
         values = {key: _thaw(_freeze(config[key])) for key in given} | overrides
-        known = set(inspect.signature(cls.__init__).parameters) - {"self"}
+        known = cls.known_settings()
         values = {key: value for key, value in values.items() if not key.startswith("_")}
         extra = {key: value for key, value in values.items() if key not in known}
         arguments = {key: value for key, value in values.items() if key in known}
@@ -160,3 +181,48 @@ class Configured:
         folder.mkdir(parents=True, exist_ok=True)
         header = {"_class_name": type(self).__name__, "_diffusers_version": FORMAT_VERSION}
         Config(header | self.config.to_dict()).save(folder / self.config_name)
+
+
+class Tabled(Configured):
+    """A component whose settings are a table: a subclass adds only what differs from its base."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """The keys of this class, with their defaults."""
+    choices: ClassVar[Mapping[str, Iterable[Any]]] = {}
+    """What a key may be, where that is one of a few."""
+    keys: ClassVar[frozenset[str]]
+    __signature__: ClassVar[inspect.Signature]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        line = [vars(base) for base in reversed(cls.__mro__)]
+        cls.defaults = {k: v for base in line for k, v in base.get("defaults", {}).items()}
+        cls.choices = {k: v for base in line for k, v in base.get("choices", {}).items()}
+        cls.keys = frozenset(cls.defaults)
+        kind = inspect.Parameter.KEYWORD_ONLY
+        named = [inspect.Parameter(k, kind, default=v) for k, v in cls.defaults.items()]
+        cls.__signature__ = inspect.Signature(named)
+
+    def __init__(self, **settings: Any) -> None:
+        """settings: any of `defaults`. Raises `EngineError` for a value that means nothing."""
+        extra = settings.pop("_unknown", {})
+        if unknown := settings.keys() - self.keys:
+            raise TypeError(
+                f"{type(self).__name__} has no setting {', '.join(sorted(unknown))}; "
+                f"there are: {', '.join(self.defaults)}."
+            )
+        given = settings | extra
+        self._config = Config({**self.defaults, **given}, frozenset(given))
+        for key in self.keys & self.choices.keys():
+            choice(key, self.config[key], self.choices[key])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} {self.config.to_json()}"
+
+    def setting(self, key: str, default: Any) -> Any:
+        """A key if this class has it: those that are kept for other classes do not count."""
+        return self.config[key] if key in self.keys else default
+
+    @classmethod
+    def known_settings(cls) -> frozenset[str]:
+        return cls.keys

@@ -1,6 +1,9 @@
 """Errors that a person can act on: each says what, the value got, and what to do."""
 
-__all__ = ["CheckpointError", "EngineError", "RequestError", "RunCancelled"]
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+__all__ = ["CheckpointError", "EngineError", "RequestError", "RunCancelled", "unknown_name"]
 
 
 class EngineError(ValueError):
@@ -21,3 +24,12 @@ class RunCancelled(Exception):
     def __init__(self, step: int = 0) -> None:
         super().__init__(f"cancelled after step {step}")
         self.step = step
+
+
+def unknown_name(
+    what: str, name: str, known: Mapping[str, str], names: Iterable[str]
+) -> EngineError:
+    """The error for a name that is not one of `names`, with the nearest of what is `known`."""
+    near = get_close_matches(" ".join(name.lower().split()), known, n=3, cutoff=0.4)
+    nearest = ", ".join(dict.fromkeys(known[match] for match in near)) or "none is near"
+    return EngineError(f"There is no {what} {name!r}. Nearest: {nearest}. All: {', '.join(names)}.")

@@ -13,7 +13,8 @@ from ui.pictures import PictureRoute
 from ui.session import kept_in_browser, new_session
 from ui.shared import SILENT, Shared
 from ui.tabs import TABS
-from ui.theme import ASSETS, head, script, stylesheet, theme
+from ui.tabs.compare import Compare
+from ui.theme import ASSETS, head, script, stylesheets, theme
 
 __all__ = ["build_page", "page_options"]
 
@@ -36,8 +37,9 @@ def build_page(service: Service, models: Path, route: PictureRoute) -> gr.Blocks
         opened = page.load(new_session, session, session, **SILENT)
         shared = Shared(page, service, models, route, session, opened)
         tabs = [kind(shared) for kind in TABS]
+        compare = Compare(shared, tabs[0])
         with gr.Tabs(elem_classes="tasks"):
-            ended = [event for tab in tabs for event in tab.build()]
+            ended = [event for tab in tabs for event in tab.build()] + compare.build()
 
         async def watch_engine() -> AsyncIterator[str]:
             """The state of the engine until it has started, at first or again."""
@@ -61,7 +63,7 @@ def page_options(route: PictureRoute) -> dict[str, Any]:
     """What `launch()` needs for the page to look and work as built."""
     return {
         "theme": theme(),
-        "css_paths": stylesheet(),
+        "css_paths": stylesheets(),
         "js": script(),
         "head": head(),
         "favicon_path": ASSETS / "icons" / "favicon.png",

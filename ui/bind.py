@@ -1,8 +1,6 @@
 """Ties a tab's Generate and Stop to the service. Values travel by name into a Request."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -11,20 +9,18 @@ from gradio.events import Dependency
 
 from engine.errors import EngineError
 from engine.service.errors import JobNotFound
-from ui import markup
-from ui.controls import Actions, Inputs
+from ui import hood, markup
+from ui.changes import LIVE
+from ui.controls import Actions
+from ui.panel import Panel
 from ui.request import request_from
 from ui.session import kept_run, new_session
-from ui.shared import SILENT, Shared
+from ui.shared import SILENT, Inputs, Shared, warn
 from ui.stage import Parts, Result
+from ui.steer import connect_steering
 from ui.stream import IDLE, View, views
 
 __all__ = ["Binding"]
-
-
-def _warn(message: str) -> None:
-    """For who has scrolled away from the status line."""
-    gr.Warning(escape(message))
 
 
 class Binding:
@@ -37,11 +33,12 @@ class Binding:
         task: str,
         inputs: Inputs,
         parts: Parts,
+        panel: Panel,
         actions: Actions,
         run: gr.BrowserState,
     ) -> None:
         self._shared, self._service, self._task = shared, shared.service, task
-        self._inputs, self._parts, self._run = inputs, parts, run
+        self._inputs, self._parts, self._panel, self._run = inputs, parts, panel, run
         self._generate, self._stop = actions.generate, actions.stop
 
     def connect(self) -> list[Dependency]:
@@ -62,13 +59,15 @@ class Binding:
             "fn": self.watch,
             "inputs": [session, self._run, parts.results],
             "outputs": [
-                *(parts.picture, parts.film, parts.status, parts.facts, parts.shelf, parts.hood),
-                *(parts.results, parts.shown, parts.last, self._run, *buttons),
+                *(parts.picture, parts.film, parts.status, parts.facts, parts.shelf),
+                *(self._panel.run, self._panel.memory),
+                *(parts.results, parts.shown, self._run, *buttons),
             ],
             **SILENT,
         }
         self._stop.click(self.stop, [session, self._run], self._stop, queue=False, **SILENT)
-        parts.accordion.expand(self.look, parts.last, parts.hood, **SILENT)
+        self._panel.connect(self._inputs)
+        connect_steering(self._shared, self._inputs, self._run)
         return [submitted.then(**watching), self._shared.opened.then(**watching)]
 
     async def submit(self, session: Any, **values: Any) -> dict[Component, Any]:
@@ -78,12 +77,16 @@ class Binding:
             request = request_from(task=self._task, **values)
             job = self._service.submit(request, session["owner"])
         except EngineError as error:
-            _warn(str(error))
+            warn(str(error))
             return {self._run: {}, self._parts.status: markup.alert(str(error))}
         waiting = View(phase="queued", message="Waiting for the engine", count=request.count)
         return {
             self._shared.session: session,
-            self._run: {"job": job, "prompt": request.prompt},
+            self._run: {
+                "job": job,
+                "prompt": request.prompt,
+                "settings": {name: getattr(request, name) for name in LIVE},
+            },
             self._inputs["seed"]: request.seed,
             self._parts.status: markup.status(waiting),
             self._parts.film: markup.film(waiting),
@@ -99,10 +102,11 @@ class Binding:
         if not kept["job"]:
             yield {self._stop: gr.update(interactive=False)}
             return
-        old, view, film = list(results), IDLE, IDLE.film
+        old, film, record = list(results), IDLE.film, IDLE.changes
+        view = asked = View(settings=kept["settings"])
         yield {self._generate: gr.update(interactive=False)}
         try:
-            async for view in views(self._service.events(kept["job"], owner)):
+            async for view in views(self._service.events(kept["job"], owner), asked):
                 new = [
                     Result.of(saved, view, kept["prompt"], self._shared.route)
                     for saved in view.saved
@@ -111,6 +115,9 @@ class Binding:
                 if view.film != film:
                     film = view.film
                     changed[self._parts.film] = markup.film(view)
+                if view.changes != record:
+                    record = view.changes
+                    changed[self._panel.run] = hood.run(view)
                 yield changed | {self._stop: gr.update(interactive=view.running)}
         except JobNotFound:
             view = IDLE
@@ -120,14 +127,14 @@ class Binding:
             **await self._ended(view, kept),
         }
 
-    async def _ended(self, view: View, kept: dict[str, str]) -> dict[Component, Any]:
+    async def _ended(self, view: View, kept: dict[str, Any]) -> dict[Component, Any]:
         """What is left of a run: a picture is shown again after a reload, a failure is not."""
         if view.phase == "failed":
-            _warn(view.message)
+            warn(view.message)
         return {
             self._run: kept if view.phase == "done" else {},
-            self._parts.hood: await self.look(view),
-            self._parts.last: replace(view, preview=None, film=()),
+            self._panel.run: hood.run(view),
+            **await self._panel.look(),
         }
 
     def stop(self, session: Any, kept: Any) -> dict[Component, Any]:
@@ -135,12 +142,5 @@ class Binding:
         try:
             self._service.cancel(kept_run(kept)["job"], new_session(session)["owner"])
         except JobNotFound as error:
-            _warn(str(error))
+            warn(str(error))
         return {self._stop: gr.update(interactive=False)}
-
-    async def look(self, view: View) -> str:
-        """The HTML of "Under the hood"."""
-        try:
-            return markup.hood(await self._service.query("figures"), view)
-        except EngineError as error:
-            return markup.hood(None, view, str(error))

@@ -11,14 +11,11 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from engine.checkpoints.catalog import ModelInfo, list_models
-from engine.schedulers.registry import SCHEDULERS
-from ui.shared import SILENT, Shared
+from ui.shared import SILENT, Inputs, Shared, able_models, named_model
 from ui.stage import Parts
 
 __all__ = [
     "Actions",
-    "Inputs",
     "action_group",
     "count_group",
     "model_group",
@@ -26,8 +23,6 @@ __all__ = [
     "seed_group",
     "size_group",
 ]
-
-Inputs = dict[str, Component]
 
 # 16 seeds are left above the largest drawn: image i of a run has seed + i
 ROLL = "() => [Math.floor(Math.random() * (2 ** 32 - 16)), false]"
@@ -49,19 +44,9 @@ def action_group() -> Actions:
 
 
 def model_group(shared: Shared, task: str) -> Inputs:
-    """The models that can do `task`, and the schedulers."""
-    found = _able(shared.models, task)
-    first = found[0] if found else None
-    model = gr.Dropdown(
-        label="Model", choices=[m.name for m in found], value=first.name if first else None
-    )
-    scheduler = gr.Dropdown(label="Scheduler", **_schedulers(first))
-
-    def own_scheduler(name: str) -> Any:
-        info = _named(shared.models, task, name)
-        return gr.update(**_schedulers(info)) if info else gr.skip()
-
-    model.change(own_scheduler, model, scheduler, preprocess=False, **SILENT)
+    """The models that can do `task`."""
+    names = [model.name for model in able_models(shared.models, task)]
+    model = gr.Dropdown(label="Model", choices=names, value=next(iter(names), None))
     shared.page.load(
         lambda name: gr.update(**refresh(shared.models, task, name)),
         model,
@@ -69,19 +54,19 @@ def model_group(shared: Shared, task: str) -> Inputs:
         preprocess=False,
         **SILENT,
     )
-    return {"model": model, "scheduler": scheduler}
+    return {"model": model}
 
 
 def size_group(shared: Shared, task: str, model: Component) -> Inputs:
     """Width and height, which begin at the model's own."""
     assert isinstance(model, gr.Dropdown)
-    info = _named(shared.models, task, model.value)
+    info = named_model(shared.models, task, model.value)
     with gr.Row(elem_classes="pair"):
         width = gr.Slider(label="Width", **_side(info.width if info else 512))
         height = gr.Slider(label="Height", **_side(info.height if info else 512))
 
     def own_size(name: str) -> list[Any]:
-        info = _named(shared.models, task, name)
+        info = named_model(shared.models, task, name)
         sides = (info.width, info.height) if info else ()
         return [gr.update(**_side(side)) for side in sides] or [gr.skip(), gr.skip()]
 
@@ -114,22 +99,8 @@ def seed_group(parts: Parts) -> Inputs:
 
 def refresh(models: Path, task: str, name: str | None) -> dict[str, Any]:
     """Arguments for the model dropdown: models may have come or gone since the start."""
-    names = [m.name for m in _able(models, task)]
+    names = [m.name for m in able_models(models, task)]
     return {"choices": names, "value": name if name in names else next(iter(names), None)}
-
-
-def _able(models: Path, task: str) -> list[ModelInfo]:
-    return [m for m in list_models(models) if task in m.tasks]
-
-
-def _named(models: Path, task: str, name: object) -> ModelInfo | None:
-    return next((m for m in _able(models, task) if m.name == name), None)
-
-
-def _schedulers(info: ModelInfo | None) -> dict[str, Any]:
-    named = {cls: name for name, (cls, _) in SCHEDULERS.items()}
-    own = f"Model's own ({named.get(info.scheduler, info.scheduler)})" if info else "Model's own"
-    return {"choices": [(own, ""), *((name, name) for name in SCHEDULERS)], "value": ""}
 
 
 def _side(own: int) -> dict[str, Any]:

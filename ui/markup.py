@@ -7,10 +7,13 @@ from typing import Any
 
 from engine.service.events import Frame
 from engine.service.frames import FILM_FRAMES, FILM_IMAGES
+from ui.changes import told
 from ui.stream import View
 from ui.theme import ASSETS
 
-__all__ = ["alert", "device", "film", "header", "hood", "status"]
+__all__ = ["alert", "device", "film", "header", "status"]
+
+HINT = "Settings marked live take effect at the next step."
 
 
 def header() -> str:
@@ -41,13 +44,22 @@ def status(view: View) -> str:
         f'<div class="line" data-phase="{view.phase}" data-step="{view.step}" '
         f'data-say="{escape(_said(view))}">'
         f'<div class="bar" style="--done:{done:.4f}"></div>'
-        f"<p><strong>{escape(view.message)}</strong>{_numbers(view)}</p></div>"
+        f"<p><strong>{escape(view.message)}</strong>{_numbers(view)}</p>{_news(view)}</div>"
     )
+
+
+def _news(view: View) -> str:
+    """The latest change of the run; until there is one, that changes can be made."""
+    if not view.changes:
+        return f'<p class="news">{HINT}</p>' if view.phase == "drawing" else ""
+    last = told(view)[-1]
+    refused = " data-refused" if last.refused else ""
+    return f'<p class="news" data-changes="{len(view.changes)}"{refused}>{escape(str(last))}</p>'
 
 
 def film(view: View) -> str:
     """The run as a strip, from noise on the left to the picture on the right."""
-    total = view.film[0].total if view.film else FILM_FRAMES
+    total = view.film[-1].total if view.film else FILM_FRAMES
     done = "".join(_column(frame, view.total) for frame in view.film)
     empty = '<li class="empty" aria-hidden="true"></li>' * (total - len(view.film))
     return (
@@ -79,6 +91,8 @@ def _said(view: View) -> str:
         return f"Stopped after step {view.step}"
     if view.phase == "done":
         return f"Done: {len(view.saved)} picture{'s' * (len(view.saved) != 1)}"
+    if view.phase == "drawing" and view.changes:
+        return str(told(view)[-1])
     return view.message
 
 
@@ -102,56 +116,3 @@ def _short(value: float) -> str:
 
 def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-def hood(figures: Mapping[str, Any] | None, view: View, problem: str = "") -> str:
-    """What the last run cost and what the engine holds in memory."""
-    return f'<div class="hood">{_run(view)}{_memory(figures, problem)}</div>'
-
-
-def _run(view: View) -> str:
-    if view.phase != "done":
-        return ""
-    loaded = ", ".join(view.loaded) or "nothing, all was in memory"
-    rows = [
-        ("Loaded for this run", loaded),
-        ("Seconds", f"{view.seconds:.2f}"),
-        ("Steps a second", f"{view.rate:.2f}" if view.rate else "–"),
-    ]
-    cells = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in rows)
-    return f'<h3>Last run</h3><dl class="last-run" data-loaded="{len(view.loaded)}">{cells}</dl>'
-
-
-def _memory(figures: Mapping[str, Any] | None, problem: str) -> str:
-    if figures is None:
-        return f"<p>{escape(problem)}</p>" if problem else ""
-    columns = {
-        "model": "Model",
-        "name": "Component",
-        "bytes": "Size",
-        "dtype": "Type",
-        "device": "Device",
-        "id": "Object",
-    }
-    head = "".join(f'<th scope="col">{title}</th>' for title in columns.values())
-    body = "".join(
-        f'<tr data-component="{escape(str(row["name"]))}" data-id="{escape(str(row["id"]))}">'
-        + "".join(f"<td>{escape(_cell(column, row[column]))}</td>" for column in columns)
-        + "</tr>"
-        for row in figures["components"]
-    )
-    budget = f" of {_size(figures['budget'])}" if figures.get("budget") else ""
-    return (
-        f'<h3>In memory</h3><p class="memory" data-loads="{int(figures["loads"])}">'
-        f"{_size(figures['bytes'])}{budget}; {int(figures['loads'])} loads since the start</p>"
-        f'<div class="scroll" tabindex="0" role="region" aria-label="Components in memory">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _cell(column: str, value: object) -> str:
-    return _size(int(str(value))) if column == "bytes" else str(value)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

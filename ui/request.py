@@ -50,6 +50,7 @@ FIELDS: dict[str, Callable[[str, Any], str | float]] = {
     "prompt": _text,
     "negative_prompt": _text,
     "scheduler": _text,
+    "schedule_type": _text,
     "steps": _whole,
     "guidance_scale": _number,
     "width": _whole,

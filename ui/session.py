@@ -9,6 +9,8 @@ from typing import Any
 
 import gradio as gr
 
+from ui.changes import LIVE
+
 __all__ = ["kept_in_browser", "kept_run", "new_session", "owner_of"]
 
 TOKEN = re.compile(r"[0-9a-f]{32}")
@@ -28,9 +30,19 @@ def new_session(kept: Any) -> dict[str, str]:
     return {"owner": owner_of(_text(kept, "owner"))}
 
 
-def kept_run(kept: Any) -> dict[str, str]:
-    """What is kept for a tab: `job`, the run that it shows, or ""; and the `prompt` of that run."""
-    return {name: _text(kept, name) for name in ("job", "prompt")}
+def kept_run(kept: Any) -> dict[str, Any]:
+    """What is kept for a tab: `job`, the run that it shows, or ""; the `prompt` of that run; and
+    its `settings`, those of its fields that can be changed on the way."""
+    settings = kept.get("settings") if isinstance(kept, dict) else None
+    known = settings if isinstance(settings, dict) else {}
+    return {
+        **{name: _text(kept, name) for name in ("job", "prompt")},
+        "settings": {
+            name: value
+            for name, value in known.items()
+            if name in LIVE and isinstance(value, str | int | float)
+        },
+    }
 
 
 def owner_of(token: str) -> str:

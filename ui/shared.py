@@ -1,16 +1,22 @@
 """What the tabs of a page have in common."""
 
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 from gradio.events import Dependency
 
+from engine.checkpoints.catalog import ModelInfo, list_models
 from engine.service import Service
 from ui.pictures import PictureRoute
 
-__all__ = ["SILENT", "Shared"]
+__all__ = ["SILENT", "Inputs", "Shared", "able_models", "named_model", "warn"]
+
+Inputs = dict[str, Component]
+"""Field of a Request -> the component that asks for it."""
 
 SILENT: dict[str, Any] = {
     "api_visibility": "private",
@@ -34,3 +40,18 @@ class Shared:
     route: PictureRoute
     session: gr.BrowserState
     opened: Dependency
+
+
+def warn(message: str) -> None:
+    """For who has scrolled away from the status line."""
+    gr.Warning(escape(message))
+
+
+def able_models(models: Path, task: str) -> list[ModelInfo]:
+    """The models of the folder `models` that can do `task`."""
+    return [model for model in list_models(models) if task in model.tasks]
+
+
+def named_model(models: Path, task: str, name: object) -> ModelInfo | None:
+    """The one of them with this name."""
+    return next((model for model in able_models(models, task) if model.name == name), None)

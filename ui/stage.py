@@ -1,4 +1,4 @@
-"""The half of a tab where the picture is: picture, status, facts, results, under the hood."""
+"""The half of a tab where the picture is: picture, status, facts, results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Result:
 class Parts:
     """Components of the stage.
 
-    results: newest first; shown: the place in it of the big picture; last: View of the last run.
+    results: newest first; shown: the place in it of the big picture.
     """
 
     picture: Stage
@@ -53,11 +53,8 @@ class Parts:
     status: gr.HTML
     facts: gr.HTML
     shelf: Shelf
-    hood: gr.HTML
-    accordion: gr.Accordion
     results: gr.State
     shown: gr.State
-    last: gr.State
 
     def show(self, results: Sequence[Result], index: int) -> dict[Component, Any]:
         """Updates that bring result `index` to the big picture."""
@@ -118,19 +115,14 @@ def build_stage(*, film: bool) -> Parts:
         buttons=[],
         elem_classes="shelf",
     )
-    with gr.Accordion("Under the hood", open=False, elem_classes="under") as accordion:
-        hood = gr.HTML(markup.hood(None, IDLE))
     parts = Parts(
         picture,
         strip,
         status,
         facts,
         shelf,
-        hood,
-        accordion,
         results=gr.State([]),
         shown=gr.State(0),
-        last=gr.State(IDLE),
     )
 
     def select(results: list[Result], event: gr.SelectData) -> dict[Component, Any]:

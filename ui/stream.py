@@ -1,12 +1,14 @@
 """What a watcher of a job sees: events of the service folded into one view at a time."""
 
 import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import singledispatch
+from typing import Any
 
 from engine.service.events import (
     Cancelled,
+    Changed,
     Event,
     Failed,
     Finished,
@@ -35,7 +37,10 @@ class View:
     saved: the finished images so far, in order.
     count: pictures of the run, 0 until it has started.
     film: frames of the filmstrip so far; none for runs that make none.
+    settings: what the run was asked for, by the names of the fields of a Request; empty if unknown.
+    changes: of those settings on the way, in order; also those that were refused.
     loaded: components that the run had to load (known once it is done).
+    trace: as Finished.trace (known once it is done).
     """
 
     phase: str = "idle"
@@ -48,7 +53,10 @@ class View:
     saved: tuple[Saved, ...] = ()
     count: int = 0
     film: tuple[Frame, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    changes: tuple[Changed, ...] = ()
     loaded: tuple[str, ...] = ()
+    trace: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def running(self) -> bool:
@@ -107,6 +115,11 @@ def _(event: Frame, view: View) -> View:
 
 
 @fold.register
+def _(event: Changed, view: View) -> View:
+    return replace(view, changes=(*view.changes, event))
+
+
+@fold.register
 def _(event: Saved, view: View) -> View:
     return replace(view, phase="saving", message="Saving", saved=(*view.saved, event))
 
@@ -114,7 +127,12 @@ def _(event: Saved, view: View) -> View:
 @fold.register
 def _(event: Finished, view: View) -> View:
     return replace(
-        view, phase="done", message="Done", seconds=event.seconds, loaded=tuple(event.loaded)
+        view,
+        phase="done",
+        message="Done",
+        seconds=event.seconds,
+        loaded=tuple(event.loaded),
+        trace=event.trace,
     )
 
 
@@ -129,15 +147,17 @@ def _(event: Failed, view: View) -> View:
 
 
 async def views(
-    events: AsyncIterator[Event], clock: Callable[[], float] = time.time
+    events: AsyncIterator[Event],
+    view: View = IDLE,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[View]:
-    """One view for every event worth showing; the last one always.
+    """One view for every event worth showing, from `view` on; the last one always.
 
     Nothing holds a sender back when the page is slower than the run, so steps without a preview
     come at most ten a second, and what is old by the time it is read (a page that was reloaded, a
     browser that hung) is passed over for the newest: the film then comes whole.
     """
-    view, shown = IDLE, 0.0
+    shown = 0.0
     async for event in events:
         view = fold(event, replace(view, preview=None))
         now = clock()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gradio.themes import Base, Color, LocalFont, Size
 
-__all__ = ["ASSETS", "head", "script", "stylesheet", "theme"]
+__all__ = ["ASSETS", "head", "script", "stylesheets", "theme"]
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
@@ -127,8 +127,8 @@ def theme() -> Base:
     )
 
 
-def stylesheet() -> Path:
-    return ASSETS / "css" / "stepwise.css"
+def stylesheets() -> list[Path]:
+    return sorted((ASSETS / "css").glob("*.css"))
 
 
 def script() -> str:

@@ -27,6 +27,61 @@
     true,
   );
 
+  // A slider on its way, or a number half typed, is not yet what a run is to be told: wait until it
+  // rests, or until the browser says that it is settled (let go, Enter, focus gone).
+  const waiting = new Map();
+  let typing = false;
+  const settled = (name, values) =>
+    new Promise((resolve) => {
+      clearTimeout(waiting.get(name)?.timer);
+      const go = () => {
+        waiting.delete(name);
+        resolve(values);
+      };
+      waiting.set(name, { go, timer: setTimeout(go, typing ? 2000 : 300) });
+    });
+  document.addEventListener("input", ({ target }) => (typing = target.type === "number"), true);
+  document.addEventListener("change", () => {
+    typing = false;
+    for (const { go, timer } of [...waiting.values()]) {
+      clearTimeout(timer);
+      go();
+    }
+  });
+  window.stepwise = { settled };
+
+  // The value under the pointer, in the corner of the plot.
+  const read = (chart, clientX) => {
+    const plot = chart.closest(".plot");
+    const lines = [...chart.querySelectorAll("polyline")].map((line) => ({
+      name: line.dataset.name,
+      values: JSON.parse(line.dataset.values),
+    }));
+    const last = Math.max(...lines.map((line) => line.values.length)) - 1;
+    const box = chart.getBoundingClientRect();
+    const share = Math.min(1, Math.max(0, (clientX - box.left) / box.width));
+    const index = Math.round(share * last);
+    const cursor = chart.querySelector(".cursor") ?? document.createElement("span");
+    cursor.className = "cursor";
+    cursor.style.setProperty("--at", last ? index / last : 0);
+    chart.append(cursor);
+    const values = lines.map(({ name, values }) => `${name} ${values[index] ?? "–"}`);
+    plot.querySelector("output").textContent =
+      `${plot.dataset.label} ${+plot.dataset.first + index}: ${values.join(", ")}`;
+  };
+  for (const kind of ["pointermove", "pointerdown"]) {
+    document.addEventListener(kind, (event) => {
+      const chart = event.target.closest?.(".plot .chart");
+      if (chart) read(chart, event.clientX);
+    });
+  }
+  document.addEventListener("pointerout", (event) => {
+    const chart = event.target.closest?.(".plot .chart");
+    if (!chart || chart.contains(event.relatedTarget)) return;
+    chart.querySelector(".cursor")?.remove();
+    chart.closest(".plot").querySelector("output").textContent = "";
+  });
+
   // The filmstrip is wider than a phone: keep its newest frame in sight.
   let frames = 0;
   const follow = () => {

@@ -1,11 +1,12 @@
 """Which models are at hand: the folders of the models folder, read without loading anything."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.checkpoints.layout import INDEX_NAME, MODEL
+from engine.checkpoints.layout import INDEX_NAME, MODEL, SCHEDULER, Files
 from engine.checkpoints.repository import part_folder
 from engine.config import read_json
 from engine.errors import CheckpointError, EngineError
@@ -23,7 +24,7 @@ class ModelInfo:
 
     pipeline: class named in its index. tasks: what can be done with it, empty if nothing.
     width, height: its own picture size in pixels. scheduler: class of its own scheduler.
-    bytes: of all its files.
+    scheduler_config: settings of that, as written, with the `_class_name`. bytes: of all its files.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ModelInfo:
     width: int
     height: int
     scheduler: str
+    scheduler_config: Mapping[str, Any]
     bytes: int
 
 
@@ -70,7 +72,8 @@ def _describe(path: Path) -> ModelInfo:
     pipeline = str(index.get("_class_name"))
     height, width = _sample_size(path)
     scale = _downscale(path) if "vae" in index else 1
-    scheduler = index.get("scheduler")
+    entry = index.get("scheduler")
+    scheduler = str(entry[-1]) if isinstance(entry, list) and entry else ""
     return ModelInfo(
         name=path.name,
         path=path,
@@ -78,14 +81,15 @@ def _describe(path: Path) -> ModelInfo:
         tasks=tasks_of(pipeline),
         width=width * scale,
         height=height * scale,
-        scheduler=str(scheduler[-1]) if isinstance(scheduler, list) and scheduler else "",
+        scheduler=scheduler,
+        scheduler_config=_config(path, "scheduler", SCHEDULER) | {"_class_name": scheduler},
         bytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
     )
 
 
 def _sample_size(path: Path) -> tuple[int, int]:
     """Height and width of what the UNet works on."""
-    value = _setting(path, "unet", "sample_size")
+    value: Any = _config(path, "unet", MODEL).get("sample_size")
     sides = value if isinstance(value, list) else [value, value]
     if len(sides) == 2 and all(isinstance(side, int) and 0 < side <= 4096 for side in sides):
         return sides[0], sides[1]
@@ -93,13 +97,13 @@ def _sample_size(path: Path) -> tuple[int, int]:
 
 
 def _downscale(path: Path) -> int:
-    stages = _setting(path, "vae", "block_out_channels")
+    stages = _config(path, "vae", MODEL).get("block_out_channels")
     return 2 ** (len(stages) - 1) if isinstance(stages, list) else 1
 
 
-def _setting(path: Path, name: str, key: str) -> Any:
-    """A component's setting; None where it is damaged, which loading the model will explain."""
+def _config(path: Path, name: str, files: Files) -> dict[str, Any]:
+    """A component's settings; none where they are damaged, which loading the model will explain."""
     try:
-        return read_json(part_folder(path, name, MODEL) / MODEL.config).get(key)
+        return read_json(part_folder(path, name, files) / files.config)
     except CheckpointError:
-        return None
+        return {}

@@ -21,6 +21,7 @@ from engine.checkpoints.weights import MAX_SHARD_SIZE, check_file, local_weights
 from engine.config import read_json
 from engine.errors import CheckpointError
 from engine.models.model import Model
+from engine.schedulers.registry import SCHEDULER_CLASSES
 
 __all__ = [
     "CLASSES",
@@ -143,14 +144,11 @@ CLASSES: dict[str, Kind] = {
     "CLIPImageProcessor": Kind(PROCESSOR, _load_processor("CLIPImageProcessor")),
     "CLIPTextModel": Kind(TEXT, _load_text_encoder),
     "CLIPTokenizer": Kind(TOKENIZER, _load_tokenizer),
-    "DDIMScheduler": Kind(SCHEDULER, _load_scheduler("DDIMScheduler")),
-    "DDPMScheduler": Kind(SCHEDULER, _load_scheduler("DDPMScheduler")),
     "DPTFeatureExtractor": Kind(PROCESSOR, _load_processor("DPTImageProcessor")),
     "DPTImageProcessor": Kind(PROCESSOR, _load_processor("DPTImageProcessor")),
-    "EulerDiscreteScheduler": Kind(SCHEDULER, _load_scheduler("EulerDiscreteScheduler")),
-    "PNDMScheduler": Kind(SCHEDULER, _load_scheduler("PNDMScheduler")),
     "UNet2DConditionModel": Kind(MODEL, _load_model("UNet2DConditionModel")),
     "UNet2DModel": Kind(MODEL, _load_model("UNet2DModel")),
+    **{cls: Kind(SCHEDULER, _load_scheduler(cls)) for cls in SCHEDULER_CLASSES},
 }
 """Class name, of transformers 4 too -> what loads it. No other name in a file is ever imported."""
 

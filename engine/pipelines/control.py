@@ -1,8 +1,12 @@
 """What can be asked of a run while it goes on."""
 
 import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from engine.errors import RunCancelled
+from engine.pipelines.changes import Change
 
 __all__ = ["Control"]
 
@@ -12,6 +16,33 @@ class Control:
 
     def __init__(self) -> None:
         self._cancel = threading.Event()
+        self._lock = threading.Lock()
+        self._asked: list[Change] = []
+        self._planned: list[Change] = []
+        self.first: Mapping[str, Any] = {}
+        """What the run begins with, beside the arguments of its pipeline: as in a `Change`."""
+
+    def prepare(self, first: Mapping[str, Any], planned: Iterable[Change]) -> None:
+        """Set `first`, and the changes that the run is to meet, in any order."""
+        self.first = first
+        self._planned = sorted(planned, key=lambda change: change.call)
+
+    def change(self, **settings: Any) -> None:
+        """Ask for other settings from the next step on: fields of a `Change`, without the call.
+
+        The next `Progress` tells what came of it.
+        """
+        change = Change(0, **settings)
+        with self._lock:
+            self._asked.append(change)
+
+    def take(self, call: int) -> list[Change]:
+        """The changes that are due before a call of the model, each once, in order."""
+        due = [change for change in self._planned if change.call <= call]
+        self._planned = self._planned[len(due) :]
+        with self._lock:
+            asked, self._asked = self._asked, []
+        return [replace(change, call=call) for change in due + asked]
 
     def cancel(self) -> None:
         """Ask the run to end before its next step."""

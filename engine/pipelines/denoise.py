@@ -1,7 +1,7 @@
 """The loop from noise to a sample, the same for every task."""
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,9 @@ from torch import Tensor
 from engine.models.conditioning import Conditioning
 from engine.models.unet import UNet
 from engine.noise import Generators
-from engine.pipelines.control import Control
+from engine.pipelines.changes import Taken
+from engine.pipelines.course import Course
+from engine.schedulers.points import Point, combine
 
 __all__ = ["Progress", "denoise"]
 
@@ -20,62 +22,86 @@ __all__ = ["Progress", "denoise"]
 class Progress:
     """The state after one call of the model.
 
-    step: 1 to total. timestep: of the model's call.
+    step: 1 to total, which a change on the way can move. point: of the model's call.
     latents: (B, C, h, w), the sample now. x0: (B, C, h, w), what the model believes the end to be.
-    seconds: since the loop began.
+    sizes: (3,), where the model computes: root mean squares of x, x0 and eps at the call, of the
+    first image, in x = x0 + sigma * eps.
+    seconds: since the loop began. taken: the changes that were met before the call.
+    scheduler: whose step it was.
     """
 
     step: int
     total: int
-    timestep: float
+    point: Point
     latents: Tensor
     x0: Tensor
+    sizes: Tensor
     seconds: float
+    taken: tuple[Taken, ...]
+    scheduler: Any
+
+    @property
+    def timestep(self) -> float:
+        """Of the model's call."""
+        return self.point.timestep
 
 
 def denoise(
     unet: UNet,
-    scheduler: Any,
-    latents: Tensor,
-    conditioning: Conditioning,
+    course: Course,
+    start: Callable[[Any], Tensor],
+    condition: Callable[[Tensor, bool], Conditioning],
     *,
-    guidance_scale: float | None = None,
     generator: Generators = None,
     options: Mapping[str, Any],
-    control: Control | None = None,
 ) -> Generator[Progress, None, Tensor]:
-    """Run a scheduler whose timesteps are set, from `latents` to the end; returns the last latents.
+    """Run a course to its end; returns the last latents (B, C, h, w).
 
-    latents: (B, C, h, w), scaled to the scheduler's first sigma; pixels where the model works on
-    pixels. conditioning: of the scheduler's timesteps.
-    guidance_scale: for classifier-free guidance (Ho and Salimans 2022), where the conditioning is
-    of 2 B texts with the negative half first; None without.
+    start: makes the first latents, scaled to the first sigma of the scheduler that it is given;
+    pixels where the model works on pixels.
+    condition: what the model is to know at timesteps (N,); where the second argument says that
+    there is classifier-free guidance (Ho and Salimans 2022), of 2 B texts, the negative half first.
     options: for `scheduler.step`; those that its class does not have are left out.
     Raises `RunCancelled` within one step of the control's asking.
     """
-    control = control or Control()
-    timesteps = scheduler.timesteps
-    # One host copy before the loop, so that no step waits for the device.
-    numbers = timesteps.tolist()
-    options = {key: value for key, value in options.items() if key in scheduler.step_options}
-    start = time.perf_counter()
-    for index, timestep in enumerate(timesteps):
-        control.check(index)
-        sample = scheduler.scale_model_input(latents, timestep)
-        if guidance_scale is not None:
+    began = time.perf_counter()
+    latents: Tensor | None = None
+    for turn in course.turns():
+        scheduler, guided, guidance = course.scheduler, course.guided, course.guidance_scale
+        if turn.fresh:
+            conditioning = condition(scheduler.timesteps, guided)
+            own = {key: value for key, value in options.items() if key in scheduler.step_options}
+        if latents is None:
+            latents = start(scheduler)
+        elif turn.carry != 1:
+            latents = latents * turn.carry
+        sample = scheduler.scale_model_input(latents, turn.timestep)
+        if guided:
             sample = torch.cat([sample, sample])
-        prediction = unet.predict(sample, conditioning.at(index)).float()
-        if guidance_scale is not None:
+        prediction = unet.predict(sample, conditioning.at(turn.point.index)).float()
+        if guided:
             negative, positive = prediction.chunk(2)
-            prediction = negative + guidance_scale * (positive - negative)
-        result = scheduler.step(prediction, timestep, latents, generator=generator, **options)
+            prediction = negative + guidance * (positive - negative)
+        result = scheduler.step(prediction, turn.timestep, latents, generator=generator, **own)
+        sizes = _sizes(turn.point, latents, result.pred_original_sample, prediction)
         latents = result.prev_sample
         yield Progress(
-            step=index + 1,
-            total=len(numbers),
-            timestep=numbers[index],
+            step=course.calls + 1,
+            total=course.total,
+            point=turn.point,
             latents=latents,
             x0=result.pred_original_sample,
-            seconds=time.perf_counter() - start,
+            sizes=sizes,
+            seconds=time.perf_counter() - began,
+            taken=turn.taken,
+            scheduler=scheduler,
         )
+    assert latents is not None, "a schedule has a step at least"
     return latents
+
+
+def _sizes(at: Point, sample: Tensor, x0: Tensor, prediction: Tensor) -> Tensor:
+    x = sample[0].float() / at.scale
+    # beside the noise, a prediction may hold its variance
+    eps = combine(at.eps, x, prediction[0, : len(x)])
+    return torch.stack([one.square().mean().sqrt() for one in (x, x0[0].float(), eps)])

@@ -1,38 +1,33 @@
 """What a person asks for: all that is needed to make a picture again."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from engine.errors import RequestError
+from engine.pipelines.changes import Change, check_names
+from engine.pipelines.limits import LIMITS, check_number, check_text
 from engine.pipelines.tasks import TASKS
+from engine.schedulers.registry import unfit
 
 __all__ = ["LIMITS", "Request"]
 
-LIMITS: dict[str, tuple[float, float]] = {
-    "steps": (1, 1000),
-    "guidance_scale": (0, 50),
-    "width": (0, 4096),
-    "height": (0, 4096),
-    "seed": (0, 2**32 - 1),
-    "count": (1, 16),
-}
-"""Field -> smallest and largest value."""
+TEXTS = ("model", "prompt", "negative_prompt", "scheduler", "schedule_type", "task")
+NUMBERS = ("steps", "guidance_scale", "width", "height", "seed", "count")
 
 UNUSED: dict[str, tuple[str, ...]] = {
     "unconditional": ("prompt", "negative_prompt", "guidance_scale"),
 }
 """Task -> fields that have no meaning there."""
 
-MAX_TEXT = 10_000
-
 
 @dataclass(frozen=True)
 class Request:
     """One run of a model.
 
-    model: name under the models folder. scheduler: a key of `SCHEDULERS`, "" for the model's own.
+    model: name under the models folder. scheduler: as `scheduler_named` takes it, "" for the
+    model's own. schedule_type: a key of `SCHEDULE_TYPES`, "" for what the scheduler says.
+    changes: what to change on the way, as a live change does.
     width, height: in pixels, multiples of 8, 0 for the model's own; an unconditional model draws
     no other. The images of a run have the seeds seed, seed + 1, ... seed + count - 1; each equals
     the image of a run of its own. An unconditional run takes no texts and no guidance.
@@ -49,17 +44,21 @@ class Request:
     seed: int = 0
     count: int = 1
     task: str = "text-to-image"
+    schedule_type: str = ""
+    changes: tuple[Change, ...] = ()
 
     def check(self) -> Self:
         """Return the request itself, or raise a `RequestError` that names the field."""
-        for name in ("model", "prompt", "negative_prompt", "scheduler", "task"):
-            self._check_text(name)
+        for name in TEXTS:
+            check_text(name, getattr(self, name))
         if self.task not in TASKS:
             raise RequestError(f"task is {self.task!r}; known are: {', '.join(TASKS)}.")
         if not self.model:
             raise RequestError("model is empty: choose a model.")
-        for name, (low, high) in LIMITS.items():
-            self._check_number(name, low, high)
+        for name in NUMBERS:
+            check_number(name, getattr(self, name))
+        check_names(self.scheduler, self.schedule_type)
+        self._check_changes()
         if self.task == "unconditional":
             self._check_unconditional()
         else:
@@ -87,28 +86,38 @@ class Request:
                     f"use {value // 8 * 8 or 8} or {value // 8 * 8 + 8}."
                 )
 
-    def _check_text(self, name: str) -> None:
-        value = getattr(self, name)
-        if not isinstance(value, str):
-            raise RequestError(f"{name} is {value!r}: a text is needed.")
-        if len(value) > MAX_TEXT:
-            raise RequestError(f"{name} has {len(value)} characters, at most {MAX_TEXT} are taken.")
+    def _check_changes(self) -> None:
+        if not isinstance(self.changes, tuple):
+            raise RequestError(f"changes is {self.changes!r}: a tuple of changes is needed.")
+        for change in self.changes:
+            change.check()
+            for name in change.settings.keys() & set(UNUSED.get(self.task, ())):
+                raise RequestError(
+                    f"the change after call {change.call} sets {name}, but the task {self.task} "
+                    "takes none."
+                )
 
-    def _check_number(self, name: str, low: float, high: float) -> None:
-        value = getattr(self, name)
-        whole = name != "guidance_scale"
-        wanted = int if whole else (int, float)
-        # an int is finite, and a huge one would not fit into the float that isfinite looks at
-        finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
-        if not isinstance(value, wanted) or isinstance(value, bool) or not finite:
-            kind = "a whole number" if whole else "a number"
-            raise RequestError(f"{name} is {value!r}: {kind} from {low} to {high} is needed.")
-        if not low <= value <= high:
-            raise RequestError(f"{name} is {value}: it must be from {low} to {high}.")
+    def check_for(self, scheduler: Mapping[str, Any]) -> Self:
+        """Return the request itself, or raise a `RequestError` for what a model cannot do.
+
+        scheduler: the settings of the model's own, with its `_class_name`.
+        """
+        most = scheduler.get("num_train_timesteps")
+        first = Change(0, scheduler=self.scheduler, steps=self.steps)
+        for change in (first, *self.changes):
+            if change.scheduler and (reason := unfit(change.scheduler, scheduler)):
+                raise RequestError(f"scheduler is {change.scheduler!r}: {reason}")
+            if change.steps is not None and isinstance(most, int) and change.steps > most:
+                raise RequestError(
+                    f"steps is {change.steps}: this model was trained on {most} timesteps, and a "
+                    "run takes no more steps than that."
+                )
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, fit for JSON."""
-        return asdict(self)
+        changes = [change.to_dict() for change in self.changes]
+        return asdict(self) | {"changes": changes}
 
     def used(self) -> dict[str, Any]:
         """Return the fields that mean something in this task: `from_dict` defaults the others."""
@@ -123,4 +132,8 @@ class Request:
         if unknown or "model" not in values:
             what = f"unknown: {', '.join(unknown)}" if unknown else "missing: model"
             raise RequestError(f"fields of the request are {what}; known: {', '.join(known)}.")
-        return cls(**values)
+        changes = values.get("changes", ())
+        if not isinstance(changes, list | tuple):
+            raise RequestError(f"changes is {changes!r}: a list of changes is needed.")
+        made = tuple(Change.from_dict(change) for change in changes)
+        return cls(**{**values, "changes": made})

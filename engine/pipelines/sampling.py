@@ -1,6 +1,6 @@
 """What pipelines share that walk from drawn noise to pictures."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import torch
@@ -10,11 +10,11 @@ from engine.errors import EngineError, RequestError
 from engine.images import to_pil
 from engine.noise import Generators, draw_noise
 from engine.pipelines.control import Control
+from engine.pipelines.course import Course, Settings, named_config
 from engine.pipelines.denoise import Progress
 from engine.pipelines.pipeline import DiffusionPipeline, PipelineOutput
 from engine.pipelines.request import Request
 from engine.pipelines.tasks import TASKS
-from engine.schedulers.registry import scheduler_named
 
 __all__ = ["SamplingPipeline"]
 
@@ -40,9 +40,11 @@ class SamplingPipeline(DiffusionPipeline):
         if name not in TASKS[request.task].values():
             own = ", ".join(task for task, classes in TASKS.items() if name in classes.values())
             raise RequestError(f"task is {request.task!r}, but a {name} does: {own}.")
+        request.check_for(named_config(self.scheduler))
         arguments = self.arguments(request)
-        if request.scheduler:
-            self.scheduler = scheduler_named(request.scheduler, self.scheduler.config)
+        control = control or Control()
+        first = {"scheduler": request.scheduler, "schedule_type": request.schedule_type}
+        control.prepare(first, request.changes)
         seeds = range(request.seed, request.seed + request.count)
         return self.stream(
             **arguments,
@@ -58,10 +60,17 @@ class SamplingPipeline(DiffusionPipeline):
         if steps < 1:
             raise RequestError(f"num_inference_steps is {steps}: it must be 1 or more.")
 
+    def _course(self, steps: int, guidance_scale: float | None, control: Control | None) -> Course:
+        settings = Settings(steps, guidance_scale)
+        return Course(self.scheduler, settings, control or Control(), self.device)
+
     def _noise(
         self, shape: tuple[int, ...], generator: Generators, latents: Tensor | None = None
-    ) -> Tensor:
-        """Noise (B, C, h, w) in float32 for the first timestep, from unit noise drawn or given."""
+    ) -> Callable[[Any], Tensor]:
+        """What makes the first sample (B, C, h, w) of a scheduler, in float32, from unit noise.
+
+        latents: that noise, where it is not to be drawn.
+        """
         if isinstance(generator, list) and len(generator) != shape[0]:
             raise RequestError(f"generator has {len(generator)} entries for {shape[0]} images.")
         if latents is None:
@@ -70,7 +79,8 @@ class SamplingPipeline(DiffusionPipeline):
             raise RequestError(
                 f"latents has the shape {list(latents.shape)}, needed: {list(shape)}."
             )
-        return latents.to(self.device, torch.float32) * self.scheduler.init_noise_sigma
+        noise = latents.to(self.device, torch.float32)
+        return lambda scheduler: noise * scheduler.init_noise_sigma
 
     def _pictures(self, values: Tensor, output_type: str) -> Any:
         """Pictures of values (B, 3, H, W) in -1..1, in the form that the output type asks for."""

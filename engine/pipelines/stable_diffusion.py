@@ -1,5 +1,6 @@
 """Text to image with Stable Diffusion."""
 
+import functools
 from collections.abc import Generator
 from typing import Any
 
@@ -81,28 +82,29 @@ class StableDiffusionPipeline(SamplingPipeline):
         """
         height, width = self._size(height, width)
         self._check(num_inference_steps, output_type, ("pil", "np", "pt", "latent"))
-        guided = guidance_scale > 1
-        text = self._encode(
-            prompt,
-            negative_prompt,
-            prompt_embeds,
-            negative_prompt_embeds,
-            num_images_per_prompt,
-            guided,
-        )
-        self.scheduler.set_timesteps(num_inference_steps, device=self.device)
+        course = self._course(num_inference_steps, guidance_scale, control)
+
+        @functools.cache
+        def text(guided: bool) -> Tensor:
+            return self._encode(
+                prompt,
+                negative_prompt,
+                prompt_embeds,
+                negative_prompt_embeds,
+                num_images_per_prompt,
+                guided,
+            )
+
         scale = self.vae.downscale
-        count = len(text) // (2 if guided else 1)
+        count = len(text(course.guided)) // (2 if course.guided else 1)
         shape = (count, self.unet.config.in_channels, height // scale, width // scale)
         latents = yield from denoise(
             self.unet,
-            self.scheduler,
+            course,
             self._noise(shape, generator, latents),
-            self.unet.condition(self.scheduler.timesteps, text),
-            guidance_scale=guidance_scale if guided else None,
+            lambda timesteps, guided: self.unet.condition(timesteps, text(guided)),
             generator=generator,
             options={"eta": eta},
-            control=control,
         )
         if output_type == "latent":
             return PipelineOutput(latents)

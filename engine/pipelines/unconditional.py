@@ -55,11 +55,9 @@ class UnconditionalPipeline(SamplingPipeline):
 
     def film(self, progress: Progress) -> list[Image.Image]:
         """Show the sample itself, noise that turns into a picture: one an image."""
-        sample = progress.latents
+        sample, point = progress.latents, progress.point
         if progress.step < progress.total:
-            sample = self.scheduler.scale_model_input(
-                sample, self.scheduler.timesteps[progress.step]
-            )
+            sample = sample / (point.next_scale * (1 + point.next_sigma**2) ** 0.5)
         return to_pil(sample / 2 + 0.5)
 
     @torch.no_grad()
@@ -76,16 +74,15 @@ class UnconditionalPipeline(SamplingPipeline):
         self._check(steps, output_type, ("pil", "np", "pt"))
         if count < 1:
             raise RequestError(f"batch_size is {count}: it must be 1 or more.")
-        self.scheduler.set_timesteps(steps, device=self.device)
+        course = self._course(steps, None, control)
         shape = (count, self.unet.config.in_channels, *self._size())
         sample: Tensor = yield from denoise(
             self.unet,
-            self.scheduler,
+            course,
             self._noise(shape, generator),
-            self.unet.condition(self.scheduler.timesteps),
+            lambda timesteps, guided: self.unet.condition(timesteps),
             generator=generator,
             options=options,
-            control=control,
         )
         return PipelineOutput(self._pictures(sample, output_type))
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.errors import EngineError
 from engine.noise import Generators, draw_noise
-from engine.schedulers.points import Point, combine
+from engine.schedulers.points import SCALES, Point, combine
 from engine.schedulers.schedule import Schedule
 
 __all__ = ["Noise", "Scheduler", "SchedulerOutput"]
@@ -124,7 +124,7 @@ class Scheduler(Schedule):
 
     def scale_model_input(self, sample: Tensor, timestep: float | Tensor) -> Tensor:
         """What the model is to be given for a sample: of unit variance."""
-        if self.variance_preserving:
+        if self.scaling != "variance_exploding":
             return sample
         return sample / (1 + self.point(timestep).sigma ** 2) ** 0.5
 
@@ -136,7 +136,7 @@ class Scheduler(Schedule):
     def add_noise(self, original_samples: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         """Samples as they are at `timesteps` (B,): `scale * (original_samples + sigma * noise)`."""
         sigma = self.noise_levels(timesteps).to(noise.device)
-        scale = (1 + sigma**2).rsqrt() if self.variance_preserving else torch.ones_like(sigma)
+        scale = SCALES[self.scaling](sigma)
         return _mix(scale, original_samples, scale * sigma, noise)
 
     def get_velocity(self, sample: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:

@@ -1,41 +1,32 @@
-"""DDIM: denoising diffusion implicit models."""
+"""DDIM: denoising diffusion implicit models, down to a picture and up to its noise."""
 
-from collections.abc import Sequence
-
+import numpy as np
+import torch
 from torch import Tensor
 
-from engine.config import configured
 from engine.errors import EngineError
 from engine.schedulers.base import Noise
 from engine.schedulers.discrete import DiscreteScheduler
-from engine.schedulers.points import Point
+from engine.schedulers.points import Plan, Point
+from engine.schedulers.settings import CLIP_KEYS, THRESHOLD_KEYS
+from engine.schedulers.tables import Array, Timesteps
 
-__all__ = ["DDIMScheduler"]
+__all__ = ["DDIMInverseScheduler", "DDIMScheduler"]
 
 
 class DDIMScheduler(DiscreteScheduler):
     """Song, Meng and Ermon 2021, Denoising Diffusion Implicit Models (arXiv 2010.02502)."""
 
-    @configured
-    def __init__(
-        self,
-        num_train_timesteps: int = 1000,
-        beta_start: float = 0.0001,
-        beta_end: float = 0.02,
-        beta_schedule: str = "linear",
-        trained_betas: Sequence[float] | None = None,
-        clip_sample: bool = True,
-        set_alpha_to_one: bool = True,
-        steps_offset: int = 0,
-        prediction_type: str = "epsilon",
-        thresholding: bool = False,
-        dynamic_thresholding_ratio: float = 0.995,
-        clip_sample_range: float = 1.0,
-        sample_max_value: float = 1.0,
-        timestep_spacing: str = "leading",
-        rescale_betas_zero_snr: bool = False,
-    ) -> None:
-        super().__init__()
+    defaults = {
+        **CLIP_KEYS,
+        **THRESHOLD_KEYS,
+        "set_alpha_to_one": True,
+        "rescale_betas_zero_snr": False,
+    }
+
+    def plan(self, steps: int) -> Plan:
+        t = self.spaced(steps)
+        return self.between(t, t - len(self) // steps)
 
     def rule(
         self,
@@ -60,3 +51,40 @@ class DDIMScheduler(DiscreteScheduler):
         s = eta * at.next_sigma * max(0.0, 1 - (at.next_sigma / at.sigma) ** 2) ** 0.5
         x = x0 + (at.next_sigma**2 - s**2) ** 0.5 * eps
         return (x + s * noise() if eta > 0 else x), x0
+
+
+class DDIMInverseScheduler(DiscreteScheduler):
+    """Steps ascend; the model is told where one ends, as DDIM tells it on the way down.
+
+    Mokady et al. 2022, Null-text Inversion (arXiv 2211.09794), on DDIM inversion.
+    """
+
+    defaults = {**CLIP_KEYS, "set_alpha_to_one": True, "rescale_betas_zero_snr": False}
+
+    def predictions(self) -> tuple[str, ...]:
+        """Without noise, which is where it starts, x0 tells nothing of eps."""
+        known = super().predictions()
+        noisy = not self.config.set_alpha_to_one
+        return tuple(kind for kind in known if kind != "sample" or noisy)
+
+    def plan(self, steps: int) -> Plan:
+        ends = self.spaced(steps)[::-1]
+        return self.upwards(ends, ends - len(self) // steps)
+
+    def training_plan(self) -> Plan:
+        ends = np.arange(len(self))
+        return self.upwards(ends, ends - 1)
+
+    def upwards(self, ends: Timesteps, starts: Timesteps) -> Plan:
+        return Plan(ends, self.levels_at(starts), self.levels_at(ends))
+
+    def through(self, timesteps: Array, sigmas: Array) -> Plan:
+        raise EngineError(
+            "DDIMInverseScheduler goes upwards, from a picture: it runs from its start only, and "
+            "with num_inference_steps."
+        )
+
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Equation 12 of DDIM (arXiv 2010.02502) without noise, from the lower level."""
+        x0, eps = self.estimate(at, x, m)
+        return torch.add(x0, eps, alpha=at.next_sigma), x0

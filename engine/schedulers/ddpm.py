@@ -1,23 +1,21 @@
 """DDPM: denoising diffusion probabilistic models, ancestral sampling."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from engine.config import configured
 from engine.errors import EngineError
 from engine.schedulers.base import Noise
 from engine.schedulers.discrete import DiscreteScheduler
-from engine.schedulers.points import Plan, Point
-from engine.schedulers.tables import Array, choice
+from engine.schedulers.points import Point
+from engine.schedulers.settings import CLIP_KEYS, THRESHOLD_KEYS
 
 __all__ = ["DDPMScheduler"]
 
-VARIANCES: dict[str, Callable[[float, float, Any], Any]] = {
+VARIANCES: dict[str | None, Callable[[float, float, Any], Any]] = {
+    None: lambda small, large, v: small,
     "fixed_small": lambda small, large, v: small,
     "fixed_small_log": lambda small, large, v: small,
     "fixed_large": lambda small, large, v: large,
@@ -29,6 +27,7 @@ VARIANCES: dict[str, Callable[[float, float, Any], Any]] = {
 
 The bounds are section 3.2 of Ho et al. 2020, the range between them Nichol and Dhariwal 2021
 (arXiv 2102.09672), eq. 15. That a fixed one is kept as its logarithm changes nothing here.
+None is what the settings of relatives say.
 """
 
 
@@ -38,43 +37,13 @@ class DDPMScheduler(DiscreteScheduler):
     With a learned variance the model's output has twice the sample's channels.
     """
 
-    @configured
-    def __init__(
-        self,
-        num_train_timesteps: int = 1000,
-        beta_start: float = 0.0001,
-        beta_end: float = 0.02,
-        beta_schedule: str = "linear",
-        trained_betas: Sequence[float] | None = None,
-        variance_type: str = "fixed_small",
-        clip_sample: bool = True,
-        prediction_type: str = "epsilon",
-        thresholding: bool = False,
-        dynamic_thresholding_ratio: float = 0.995,
-        clip_sample_range: float = 1.0,
-        sample_max_value: float = 1.0,
-        timestep_spacing: str = "leading",
-        steps_offset: int = 0,
-        rescale_betas_zero_snr: bool = False,
-    ) -> None:
-        choice("variance_type", variance_type, VARIANCES)
-        super().__init__()
-
-    def plan(self, steps: int) -> Plan:
-        return self.through(self.spaced(steps))
-
-    def custom_plan(self, timesteps: Array | None, sigmas: Array | None) -> Plan:
-        if timesteps is None:
-            raise EngineError("DDPMScheduler takes no custom sigmas: give timesteps.")
-        if (timesteps % 1).any() or timesteps[0] >= len(self):
-            raise EngineError(
-                f"timesteps are {timesteps.tolist()}; give whole numbers below {len(self)}."
-            )
-        return self.through(timesteps.astype(np.int64))
-
-    def through(self, timesteps: npt.NDArray[np.int64]) -> Plan:
-        """Steps from each timestep to the next one, whatever the stride, and then to the end."""
-        return self.between(timesteps, np.append(timesteps[1:], -1))
+    defaults = {
+        **CLIP_KEYS,
+        **THRESHOLD_KEYS,
+        "variance_type": "fixed_small",
+        "rescale_betas_zero_snr": False,
+    }
+    choices = {"variance_type": VARIANCES}
 
     def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         """Equations 6 and 7, divided by sqrt(alpha_bar_{t-1}); timestep 0 adds no noise."""
@@ -88,7 +57,7 @@ class DDPMScheduler(DiscreteScheduler):
     def _split(self, m: Tensor, channels: int) -> tuple[Tensor, Tensor | None]:
         """The prediction, and what the model says of the variance where that is learned."""
         kind = self.config.variance_type
-        learned = kind.startswith("learned")
+        learned = str(kind).startswith("learned")
         if m.shape[1] != channels * (1 + learned):
             raise EngineError(
                 f"variance_type is {kind!r}, which needs a model with {channels * (1 + learned)} "

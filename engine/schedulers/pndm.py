@@ -1,18 +1,18 @@
 """PNDM: pseudo numerical methods, linear multistep with or without a Runge-Kutta warm-up."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.config import configured
 from engine.errors import EngineError
 from engine.schedulers.base import Noise
 from engine.schedulers.discrete import DiscreteScheduler
 from engine.schedulers.points import Plan, Point
 
-__all__ = ["PNDMScheduler"]
+__all__ = ["ADAMS_BASHFORTH", "PNDMScheduler", "blend"]
 
 WARM_UP = 12  # calls: four a step of Runge-Kutta, three steps
 ADAMS_BASHFORTH = (
@@ -30,27 +30,14 @@ class PNDMScheduler(DiscreteScheduler):
     With `skip_prk_steps` the first step is made twice in place of the warm-up (Heun's method).
     """
 
-    @configured
-    def __init__(
-        self,
-        num_train_timesteps: int = 1000,
-        beta_start: float = 0.0001,
-        beta_end: float = 0.02,
-        beta_schedule: str = "linear",
-        trained_betas: Sequence[float] | None = None,
-        skip_prk_steps: bool = False,
-        set_alpha_to_one: bool = False,
-        prediction_type: str = "epsilon",
-        timestep_spacing: str = "leading",
-        steps_offset: int = 0,
-    ) -> None:
-        super().__init__()
+    defaults = {"skip_prk_steps": False, "set_alpha_to_one": False}
 
     def plan(self, steps: int) -> Plan:
         t, stride = self.spaced(steps), len(self) // steps
         if self.config.skip_prk_steps:
             t = np.concatenate([t[:2], t[1:2], t[2:]])
-            return self.between(t, t - stride)
+            repeat = np.arange(len(t)) == 1
+            return replace(self.between(t, t - stride), stages=repeat.astype(int))
         if steps < 4:
             raise EngineError(
                 f"num_inference_steps is {steps}; PNDM's Runge-Kutta warm-up needs 4 or more. "
@@ -58,11 +45,13 @@ class PNDMScheduler(DiscreteScheduler):
             )
         # of each warm-up step: its start, its middle twice, its end
         middles = t[1:4] + stride // 2
-        stages = np.stack([t[:3], middles, middles, t[1:4]], axis=1).ravel()
-        timesteps = np.concatenate([stages, t[3:]])
+        first = np.stack([t[:3], middles, middles, t[1:4]], axis=1).ravel()
+        timesteps = np.concatenate([first, t[3:]])
         ends = timesteps - stride
-        ends[:WARM_UP] = stages - stride // 2 * (np.arange(WARM_UP) % 2 == 0)
-        return self.between(timesteps, ends)
+        ends[:WARM_UP] = first - stride // 2 * (np.arange(WARM_UP) % 2 == 0)
+        count = np.arange(len(timesteps))
+        stages = np.where(count < WARM_UP, count % 4, 0)
+        return replace(self.between(timesteps, ends), stages=stages)
 
     def reset(self) -> None:
         self.calls = 0
@@ -71,12 +60,12 @@ class PNDMScheduler(DiscreteScheduler):
         self.anchor: tuple[Point, Tensor] | None = None
         self.warm_up = 0
         self.repeats: tuple[Point, ...] = ()
-        if self.num_inference_steps is not None and self.config.skip_prk_steps:
-            t = self._plan.timesteps
-            self.repeats = self.points_of(
-                self.between(t + len(self) // self.num_inference_steps, t)
-            )
-        elif self.num_inference_steps is not None:
+        t, steps = self._plan.timesteps, self.num_inference_steps
+        if steps is None or len(t) == steps:  # levels from elsewhere: neither is made for those
+            return
+        if self.config.skip_prk_steps:
+            self.repeats = self.points_of(self.between(t + len(self) // steps, t))
+        else:
             self.warm_up = WARM_UP
 
     def leg(self, here: Point) -> Point:
@@ -101,7 +90,7 @@ class PNDMScheduler(DiscreteScheduler):
             self.ets = [*self.ets[-3:], m]
             self.anchor = (at, x)
             weights = ADAMS_BASHFORTH[len(self.ets) - 1]
-            m = _blend(weights, self.ets[::-1])
+            m = blend(weights, self.ets[::-1])
         _, eps = self.estimate(start, x, m)
         return x + (at.next_sigma - start.sigma) * eps, x0
 
@@ -118,11 +107,11 @@ class PNDMScheduler(DiscreteScheduler):
         self.slopes.append(m)
         if stage == 3:
             weights = RUNGE_KUTTA[-len(self.slopes) :]
-            m = _blend([w / sum(weights) for w in weights], self.slopes)
+            m = blend([w / sum(weights) for w in weights], self.slopes)
         return *self.anchor, m
 
 
-def _blend(weights: Sequence[float], outputs: Sequence[Tensor]) -> Tensor:
+def blend(weights: Sequence[float], outputs: Sequence[Tensor]) -> Tensor:
     total = weights[0] * outputs[0]
     for weight, output in zip(weights[1:], outputs[1:], strict=True):
         total = torch.add(total, output, alpha=weight)

@@ -11,16 +11,31 @@ from torch import Tensor
 
 from engine.schedulers.tables import Array
 
-__all__ = ["PREDICTIONS", "Pair", "Plan", "Point", "combine"]
+__all__ = ["PREDICTIONS", "SCALES", "Pair", "Plan", "Point", "combine"]
 
 Pair: TypeAlias = tuple[float, float]
+
+SCALES: dict[str, Callable[[Any], Any]] = {
+    "variance_preserving": lambda sigma: (1 + sigma**2) ** -0.5,
+    "variance_exploding": lambda sigma: sigma**0,
+    "flow": lambda sigma: 1 / (1 + sigma),
+}
+"""Scaling -> f(sigma), of arrays or tensors: what a sample is, over x0 + sigma * eps.
+
+Of unit variance; not scaled; or on the straight line from x0 to eps, (1 - s) * x0 + s * eps with
+s = sigma / (1 + sigma) (Lipman et al. 2023, arXiv 2210.02747).
+"""
 
 PREDICTIONS: dict[str, Callable[[float, float], tuple[Pair, Pair]]] = {
     "epsilon": lambda sigma, c: ((1.0, -sigma), (0.0, 1.0)),
     "sample": lambda sigma, c: ((0.0, 1.0), (1 / sigma, -1 / sigma)),
     "v_prediction": lambda sigma, c: ((c * c, -sigma * c), (sigma * c * c, c)),
+    "flow_prediction": lambda sigma, c: ((c, -sigma * c), (c, c)),
 }
-"""Prediction type -> f(sigma, c = 1 / sqrt(1 + sigma^2)): `Point.x0` and `Point.eps`."""
+"""Prediction type -> f(sigma, c): `Point.x0` and `Point.eps`.
+
+c is the scale of a sample of unit variance, or on the line of flow.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +44,7 @@ class Point:
 
     x0, eps: their estimates, as (a, b) of a * x + b * model_output, where x = sample / scale.
     next_sigma, next_scale: where the step ends; not always where the next one begins.
+    stage: 0 for the first call of the model in a step, 1 and on for those that follow in it.
     """
 
     index: int
@@ -39,29 +55,38 @@ class Point:
     next_scale: float
     x0: Pair
     eps: Pair
+    stage: int
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A schedule in arrays of shape (n,): from `sigmas` at `timesteps` to `next_sigmas`.
 
-    levels: the public `Scheduler.sigmas`; None stands for `sigmas` and the last of `next_sigmas`.
+    stages: `Point.stage` of each; None where every call is a step.
     """
 
     timesteps: npt.NDArray[Any]
     sigmas: Array
     next_sigmas: Array
-    levels: Array | None = None
+    stages: npt.NDArray[np.int64] | None = None
 
-    def points(self, prediction_type: str, variance_preserving: bool) -> tuple[Point, ...]:
-        """Return the steps one by one."""
-        unit, next_unit = (1 / np.sqrt(1 + s**2) for s in (self.sigmas, self.next_sigmas))
-        scale, next_scale = (unit, next_unit) if variance_preserving else (unit**0, next_unit**0)
-        rows = (self.timesteps, self.sigmas, scale, self.next_sigmas, next_scale, unit)
+    @property
+    def steps(self) -> int:
+        """How many steps the calls are of."""
+        return len(self.timesteps) if self.stages is None else int((self.stages == 0).sum())
+
+    def points(self, prediction_type: str, scaling: str) -> tuple[Point, ...]:
+        """Return the calls one by one."""
+        scales = SCALES[scaling]
+        # a network that predicts a velocity was trained on samples of unit variance, or on the line
+        unit = SCALES["flow" if scaling == "flow" else "variance_preserving"](self.sigmas)
+        stages = np.zeros(len(self.sigmas), int) if self.stages is None else self.stages
+        ends = (self.next_sigmas, scales(self.next_sigmas))
+        rows = (self.timesteps, self.sigmas, scales(self.sigmas), *ends, unit, stages)
         predict = PREDICTIONS[prediction_type]
         return tuple(
-            Point(index, t, sigma, a, end, b, *predict(sigma, c))
-            for index, (t, sigma, a, end, b, c) in enumerate(
+            Point(index, t, sigma, scale, end, end_scale, *predict(sigma, c), stage)
+            for index, (t, sigma, scale, end, end_scale, c, stage) in enumerate(
                 zip(*(row.tolist() for row in rows), strict=True)
             )
         )

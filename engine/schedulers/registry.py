@@ -1,42 +1,176 @@
 """The schedulers by the names that people choose from. Needs no torch until one is made."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import EngineError
+from engine.errors import EngineError, unknown_name
+from engine.schedulers.schedule_types import (
+    ALIASES,
+    SCHEDULE_TYPES,
+    settings_of_type,
+    type_named,
+)
 
 if TYPE_CHECKING:
     from engine.schedulers.base import Scheduler
 
-__all__ = ["SCHEDULERS", "scheduler_named"]
+__all__ = ["SCHEDULERS", "SCHEDULER_CLASSES", "scheduler_named", "split_name", "unfit"]
+
+MULTISTEP = "DPMSolverMultistepScheduler"
+DATA = {"algorithm_type": "dpmsolver++"}
+SDE = {"algorithm_type": "sde-dpmsolver++"}
 
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "DDIM": ("DDIMScheduler", {}),
     "DDPM": ("DDPMScheduler", {}),
     "Euler": ("EulerDiscreteScheduler", {}),
+    "Euler a": ("EulerAncestralDiscreteScheduler", {}),
+    "Heun": ("HeunDiscreteScheduler", {}),
+    "LMS": ("LMSDiscreteScheduler", {}),
     "PNDM": ("PNDMScheduler", {"skip_prk_steps": True}),
+    "DPM2": ("KDPM2DiscreteScheduler", {}),
+    "DPM2 a": ("KDPM2AncestralDiscreteScheduler", {}),
+    "DPM++ 2M": (MULTISTEP, {**DATA, "solver_order": 2, "solver_type": "midpoint"}),
+    "DPM++ 2M SDE": (MULTISTEP, {**SDE, "solver_order": 2, "solver_type": "midpoint"}),
+    "DPM++ 2M SDE Heun": (MULTISTEP, {**SDE, "solver_order": 2, "solver_type": "heun"}),
+    "DPM++ 3M": (MULTISTEP, {**DATA, "solver_order": 3}),
+    "DPM++ 3M SDE": (MULTISTEP, {**SDE, "solver_order": 3}),
+    "DPM++ 2S": (
+        "DPMSolverSinglestepScheduler",
+        {**DATA, "solver_order": 2, "solver_type": "midpoint"},
+    ),
+    "DPM++ SDE": ("DPMSolverSDEScheduler", {}),
+    "DPM solver": (
+        MULTISTEP,
+        {"algorithm_type": "dpmsolver", "solver_order": 2, "final_sigmas_type": "sigma_min"},
+    ),
+    "DEIS": ("DEISMultistepScheduler", {"algorithm_type": "deis", "solver_type": "logrho"}),
+    "UniPC": ("UniPCMultistepScheduler", {"solver_type": "bh2"}),
+    "SA-Solver": ("SASolverScheduler", {"algorithm_type": "data_prediction"}),
+    "iPNDM": ("IPNDMScheduler", {}),
+    "LCM": ("LCMScheduler", {}),
+    "TCD": ("TCDScheduler", {}),
+    "EDM Euler": ("EDMEulerScheduler", {}),
+    "EDM DPM++ 2M": (
+        "EDMDPMSolverMultistepScheduler",
+        {**DATA, "solver_order": 2, "solver_type": "midpoint"},
+    ),
+    "Consistency": ("CMStochasticIterativeScheduler", {}),
+    "Flow Euler": ("FlowMatchEulerDiscreteScheduler", {}),
+    "Flow Heun": ("FlowMatchHeunDiscreteScheduler", {}),
+    "DDIM inverse": ("DDIMInverseScheduler", {}),
 }
 """Name -> (class, settings that it adds to the checkpoint's)."""
 
+SCHEDULER_CLASSES = tuple(dict.fromkeys(cls for cls, _ in SCHEDULERS.values()))
 
-def scheduler_named(name: str, config: Mapping[str, Any]) -> "Scheduler":
-    """Build a scheduler by its name here or its class name, for a model's scheduler settings.
+OTHER_NAMES = {"plms": "PNDM"}
 
-    name: a key of `SCHEDULERS` or one of their classes, in any case.
-    config: settings of the model's own scheduler; those that were given are taken over.
+FAMILIES: dict[str, str] = {
+    "EDMEulerScheduler": "EDM",
+    "EDMDPMSolverMultistepScheduler": "EDM",
+    "CMStochasticIterativeScheduler": "consistency",
+    "FlowMatchEulerDiscreteScheduler": "flow",
+    "FlowMatchHeunDiscreteScheduler": "flow",
+    "IPNDMScheduler": "continuous-time",  # their timesteps go from 0 to 1
+    "DDIMInverseScheduler": "inverse",
+}
+"""Class -> what the models that it is for were trained on; "diffusion" for all others."""
+
+MARKS = {"sigma_schedule": "EDM", "clip_denoised": "consistency", "shift": "flow"}
+"""Configuration key -> the family whose classes alone have it."""
+
+FLOW_ABLE = (
+    "DEISMultistepScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "SASolverScheduler",
+    "UniPCMultistepScheduler",
+)
+"""Classes of diffusion that do flow as well, with `use_flow_sigmas`."""
+
+VARIANCE_ABLE = (
+    "DDPMScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "SASolverScheduler",
+)
+"""Classes for models that predict the variance too."""
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """The sampler and the schedule type ("" where none is named) that a name stands for.
+
+    name: a key of `SCHEDULERS` or a class's name, in any case, with a schedule type after it or
+    not: "DPM++ 2M Karras". A class's name stands for the class with no settings added.
     Raises `EngineError` for an unknown name, with the nearest ones.
+    """
+    known = {key.lower(): key for key in (*SCHEDULERS, *SCHEDULER_CLASSES)} | OTHER_NAMES
+    types = {key.lower() for key in SCHEDULE_TYPES} | ALIASES.keys()
+    asked = " ".join(name.lower().split())
+    if asked in known:
+        return known[asked], ""
+    for kind in sorted(types, key=len, reverse=True):  # "sgm uniform" ends in "uniform"
+        first = asked.removesuffix(f" {kind}")
+        if first != asked and first in known:
+            return known[first], type_named(kind)
+    raise unknown_name("scheduler", name, known, SCHEDULERS)
+
+
+def unfit(name: str, config: Mapping[str, Any]) -> str:
+    """Why a sampler does not fit a model with these scheduler settings, in a sentence; "" if it
+    does.
+
+    name: as in `split_name`, which may raise. config: as in the checkpoint's file, or of a
+    scheduler made of it.
+    """
+    sampler, _ = split_name(name)
+    cls = SCHEDULERS[sampler][0] if sampler in SCHEDULERS else sampler
+    ours, theirs = FAMILIES.get(cls, "diffusion"), _family(config)
+    if ours == "inverse":
+        return f"{sampler} leads from a picture to noise: it draws none."
+    if ours != theirs and not (theirs == "flow" and cls in FLOW_ABLE):
+        return f"{sampler} is for {ours} models, and this is a {theirs} model."
+    if str(config.get("variance_type")).startswith("learned") and cls not in VARIANCE_ABLE:
+        return f"{sampler} takes no predicted variance, which this model gives beside its noise."
+    return ""
+
+
+def scheduler_named(name: str, config: Mapping[str, Any], schedule_type: str = "") -> "Scheduler":
+    """Build a scheduler by its name, for a model's scheduler settings.
+
+    name: as in `split_name`. config: settings of the model's own scheduler; those that were given
+    are taken over. schedule_type: a key of `SCHEDULE_TYPES`, in any case, or "" for that of the
+    name.
+    Raises `EngineError` for an unknown name, with the nearest ones, and for one that does not fit.
     """
     import engine.schedulers
 
-    known = {key.lower(): key for key in SCHEDULERS}
-    known |= {kind.lower(): key for key, (kind, _) in SCHEDULERS.items()}
-    key = known.get(name.strip().lower())
-    if key is None:
-        near = get_close_matches(name.strip().lower(), known, n=3, cutoff=0.4)
-        names = ", ".join(dict.fromkeys(known[match] for match in near)) or "none is near"
-        raise EngineError(
-            f"There is no scheduler {name!r}. Nearest: {names}. All: {', '.join(SCHEDULERS)}."
-        )
-    kind, overrides = SCHEDULERS[key]
-    return getattr(engine.schedulers, kind).from_config(config, **overrides)
+    sampler, kind = split_name(name)
+    if reason := unfit(name, config):
+        raise EngineError(reason)
+    cls, overrides = SCHEDULERS.get(sampler, (sampler, {}))
+    made: type[Scheduler] = getattr(engine.schedulers, cls)
+    settings = settings_of_type(type_named(schedule_type) or kind, made.keys, config)
+    return made.from_config(config, **(_translated(cls, config) | overrides | settings))
+
+
+def _family(config: Mapping[str, Any]) -> str:
+    """What a model was trained on, by the settings of its own scheduler."""
+    cls = str(config.get("_class_name"))
+    if cls in FAMILIES:
+        return FAMILIES[cls]
+    if config.get("use_flow_sigmas") or config.get("prediction_type") == "flow_prediction":
+        return "flow"
+    return next((family for key, family in MARKS.items() if key in config), "diffusion")
+
+
+def _translated(cls: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """A flow model's settings in the words of another class that does flow."""
+    if _family(config) != "flow":
+        return {}
+    shift = config.get("shift", config.get("flow_shift", 1.0))
+    if cls in FLOW_ABLE:
+        flow = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
+        return flow | {"flow_shift": shift}
+    return {"shift": shift}

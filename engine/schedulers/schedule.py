@@ -1,27 +1,24 @@
-"""The noise levels of a model, the schedule of a run, and finding one's place in it."""
+"""The schedule of a run, and finding one's place in it."""
 
 import operator
 from collections.abc import Sequence
-from inspect import signature
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.checkpoints.layout import SCHEDULER
-from engine.checkpoints.repository import Hub, locate
-from engine.config import Configured, read_json
 from engine.errors import EngineError
 from engine.schedulers import tables
-from engine.schedulers.points import PREDICTIONS, Plan, Point
+from engine.schedulers.levels import Levels
+from engine.schedulers.points import Plan, Point
 from engine.schedulers.tables import Array
 
 __all__ = ["Schedule"]
 
 
-class Schedule(Configured):
+class Schedule(Levels):
     """From settings to steps in numbers, and from a timestep to its step.
 
     An element (or slice) of `timesteps` tells its index by where it lies in that tensor, which
@@ -29,12 +26,8 @@ class Schedule(Configured):
     if it is a tensor there.
     """
 
-    config_name: ClassVar[str] = "scheduler_config.json"
-    order: ClassVar[int] = 1
-    variance_preserving: ClassVar[bool] = True
-    """Samples are x scaled to unit variance, as models take them; else they are x itself."""
-    alpha_floor: ClassVar[float] = 1e-20
-    """Stands for the zero that `rescale_betas_zero_snr` asks for: sigma is huge, not infinite."""
+    whole_timesteps: ClassVar[bool] = False
+    """Timesteps are int64 wherever they are whole; else always float32."""
 
     timesteps: Tensor
     """Descending; what a denoising loop walks over."""
@@ -42,58 +35,32 @@ class Schedule(Configured):
     """Noise levels of the schedule and the one where it ends: float32, on the host."""
     num_inference_steps: int | None = None
     """None before `set_timesteps`: a step is then one of the training schedule's."""
-    begin_index: int | None = None
 
-    keys: ClassVar[frozenset[str]]
-    """The configuration keys that this class has."""
-    table: Array
-    """Noise levels of the training timesteps: ascending."""
     _points: tuple[Point, ...]
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls.keys = frozenset(signature(cls.__init__).parameters) - {"self"}
-
-    def __init__(self) -> None:
-        config = self.config
-        tables.choice("prediction_type", config.prediction_type, PREDICTIONS)
-        tables.choice("timestep_spacing", config.timestep_spacing, tables.SPACINGS)
-        if config.trained_betas is not None:
-            betas = torch.tensor(config.trained_betas, dtype=torch.float32)
-        else:
-            ends = (config.beta_start, config.beta_end)
-            betas = tables.betas(config.beta_schedule, *ends, config.num_train_timesteps)
-        zero_snr = self.setting("rescale_betas_zero_snr", False)
-        self.betas = tables.zero_terminal_snr(betas) if zero_snr else betas
-        self.alphas_cumprod = (1.0 - self.betas).cumprod(0)
-        if zero_snr:
-            self.alphas_cumprod[-1] = self.alpha_floor
-        self.table = tables.sigmas_of(self.alphas_cumprod)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         self._install(self.training_plan(), None)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__} {self.config.to_json()}"
-
-    def __len__(self) -> int:
-        return self.config.num_train_timesteps
-
-    def setting(self, key: str, default: Any) -> Any:
-        """A configuration key if this class has it: those kept for other classes do not count."""
-        return self.config[key] if key in self.keys else default
+    def through(self, timesteps: Array, sigmas: Array) -> Plan:
+        """The calls of a run over such a grid; here one call a step."""
+        return Plan(timesteps, sigmas[:-1], sigmas[1:])
 
     def plan(self, steps: int) -> Plan:
-        """The schedule of `steps` steps by the configuration."""
-        raise NotImplementedError
+        """The schedule of `steps` steps."""
+        return self.through(*self.levels(steps))
 
     def training_plan(self) -> Plan:
-        """The schedule before `set_timesteps`: all training timesteps."""
-        raise NotImplementedError
+        """The schedule before `set_timesteps`: all training timesteps, a call each."""
+        timesteps = np.arange(len(self.table))[::-1].astype(np.float64)
+        return Schedule.through(self, timesteps, np.append(self.table[::-1], self.end_sigma))
 
     def custom_plan(self, timesteps: Array | None, sigmas: Array | None) -> Plan:
         """The schedule of given timesteps, or of noise levels, the last of which is its end."""
-        raise EngineError(
-            f"{type(self).__name__} takes no custom timesteps or sigmas: give num_inference_steps."
-        )
+        if sigmas is not None:
+            return self.through(self.timesteps_at(sigmas[:-1]), sigmas)
+        assert timesteps is not None
+        return self.through(timesteps, np.append(self.sigmas_at(timesteps), self.end_sigma))
 
     def reset(self) -> None:
         """Forget earlier steps: a rule with a history overrides this, and keeps it in `self`."""
@@ -114,10 +81,9 @@ class Schedule(Configured):
         if sum(given is not None for given in (num_inference_steps, timesteps, sigmas)) != 1:
             raise EngineError("Give exactly one of num_inference_steps, timesteps and sigmas.")
         if num_inference_steps is None:
-            plan = self.custom_plan(
-                _descending("timesteps", timesteps, 1), _descending("sigmas", sigmas, 2)
-            )
-            self.num_inference_steps = len(plan.timesteps)
+            at, over = _descending("timesteps", timesteps, 1), _descending("sigmas", sigmas, 2)
+            plan = self.custom_plan(at, over)
+            self.num_inference_steps = plan.steps
         else:
             steps, most = operator.index(num_inference_steps), self.config.num_train_timesteps
             if not 1 <= steps <= most:
@@ -125,20 +91,41 @@ class Schedule(Configured):
                     f"num_inference_steps is {steps}; choose 1 to {most}, the number of timesteps "
                     "that the model was trained on."
                 )
-            plan = self.plan(steps)
+            own = not self.config.get("schedule_type")
+            plan = self.plan(steps) if own else Schedule.plan(self, steps)
             self.num_inference_steps = steps
         self._install(plan, device)
-        self._points = self.points
+
+    def resume(
+        self, sigma: float, steps: int, total: int, device: torch.device | str | None = None
+    ) -> None:
+        """Compute the schedule of the last `steps` of `total` steps, from the level of a sample.
+
+        sigma: where another scheduler has brought the sample; not always a level of this one's.
+        What earlier steps have shown is not known here, as at the start of a run.
+        """
+        timesteps, sigmas = self.levels(total)
+        levels, places = tables.rest_of(sigmas, sigma, steps)
+        near = np.minimum(places[:-1].round().astype(int), total - 1)
+        here = np.isclose(near, places[:-1])
+        at = np.where(here, timesteps[near], self.timesteps_at(levels[:-1]))
+        self.num_inference_steps = steps
+        self._install(self.through(at, levels), device)
 
     def _install(self, plan: Plan, device: torch.device | str | None) -> None:
-        levels = plan.levels
-        if levels is None:
-            levels = np.append(plan.sigmas, plan.next_sigmas[-1:])
-        self.timesteps = torch.tensor(plan.timesteps).to(device)
+        timesteps = plan.timesteps.astype(np.float32)
+        if self.whole_timesteps and np.allclose(timesteps, timesteps.round(), rtol=0, atol=1e-3):
+            timesteps = timesteps.round().astype(np.int64)
+        levels = np.append(plan.sigmas, plan.next_sigmas[-1:])
+        if self.scaling == "flow":
+            levels = tables.flow_levels(levels)
+        self._plan = plan = replace(plan, timesteps=timesteps)
+        self.timesteps = torch.tensor(timesteps).to(device)
         self.sigmas = torch.tensor(levels, dtype=torch.float32)
-        self.begin_index = None
-        self._plan, self._next = plan, 0
+        self._next = 0
         self._points = ()
+        if self.num_inference_steps is not None:
+            self._points = self.points
         self.reset()
 
     @property
@@ -151,16 +138,11 @@ class Schedule(Configured):
 
     def points_of(self, plan: Plan) -> tuple[Point, ...]:
         """The steps of any plan, for this scheduler's prediction type and scaling."""
-        return plan.points(self.config.prediction_type, self.variance_preserving)
+        return plan.points(self.prediction_type, self.scaling)
 
     def set_begin_index(self, begin_index: int = 0) -> None:
         """Say that the next step is `timesteps[begin_index]`, as image-to-image starts."""
-        self.begin_index = self._next = begin_index
-
-    @property
-    def step_index(self) -> int:
-        """Index of the step that is expected next."""
-        return self._next
+        self._next = begin_index
 
     @property
     def init_noise_sigma(self) -> float:
@@ -187,32 +169,6 @@ class Schedule(Configured):
                 f"is {near}. Pass an element of scheduler.timesteps."
             )
         return points[self._places[timestep]]
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: Path | str,
-        subfolder: str | None = None,
-        *,
-        revision: str | None = None,
-        cache_dir: Path | str | None = None,
-        token: str | bool | None = None,
-        local_files_only: bool = False,
-        **overrides: Any,
-    ) -> Self:
-        """Read `scheduler_config.json`, of this class or a relative, from a folder or the Hub.
-
-        Where the subfolder has none, the folder itself is looked in. revision, cache_dir, token,
-        local_files_only: as in `repository.Hub`. overrides: settings in place of the file's.
-        Raises `CheckpointError`.
-        """
-        hub = Hub(revision, cache_dir, token, local_files_only)
-        folder = locate(name, subfolder, SCHEDULER, hub)
-        return cls.from_config(read_json(folder / cls.config_name), **overrides)
-
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write `scheduler_config.json` into a folder, as diffusers does."""
-        self.save_config(folder)
 
 
 def _descending(name: str, values: Sequence[float] | None, least: int) -> Array | None:

@@ -4,44 +4,45 @@ Everything here runs on the host. Tables of sigma ascend with the timestep; sche
 """
 
 import math
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from engine.errors import EngineError
+from engine.config import choice
 
 __all__ = [
     "SHAPES",
     "SPACINGS",
     "Array",
+    "Timesteps",
     "betas",
-    "choice",
+    "flow_levels",
+    "flow_sigmas",
+    "karras",
+    "rest_of",
     "sigma_to_timestep",
     "sigmas_of",
     "zero_terminal_snr",
 ]
 
 Array: TypeAlias = npt.NDArray[np.float64]
+Timesteps: TypeAlias = npt.NDArray[np.int64]
 
 
-def choice(what: str, value: Any, allowed: Iterable[str]) -> Any:
-    """Return `value` if it is allowed, else raise an `EngineError` that says what is."""
-    names = tuple(allowed)
-    if value not in names:
-        raise EngineError(f"{what} is {value!r}; choose one of: {', '.join(names)}.")
-    return value
-
-
-def _cosine(steps: int, max_beta: float = 0.999) -> Tensor:
-    """Betas of the squared cosine (Nichol and Dhariwal 2021, eq. 17)."""
-    t = np.arange(steps + 1) / steps
-    alpha_bar = np.cos((t + 0.008) / 1.008 * math.pi / 2) ** 2
-    betas = np.minimum(1 - alpha_bar[1:] / alpha_bar[:-1], max_beta)
+def _capped(alpha_bar: Callable[[Array], Array], steps: int, max_beta: float = 0.999) -> Tensor:
+    """Betas of a cumulative product of alphas that is a function of t = 0..1."""
+    product = alpha_bar(np.arange(steps + 1) / steps)
+    betas = np.minimum(1 - product[1:] / product[:-1], max_beta)
     return torch.tensor(betas, dtype=torch.float32, device="cpu")
+
+
+def _cosine(t: Array) -> Array:
+    """Nichol and Dhariwal 2021 (arXiv 2102.09672), eq. 17."""
+    return np.cos((t + 0.008) / 1.008 * math.pi / 2) ** 2
 
 
 def _line(start: float, end: float, steps: int) -> Tensor:
@@ -51,7 +52,8 @@ def _line(start: float, end: float, steps: int) -> Tensor:
 BETAS: dict[str, Callable[[float, float, int], Tensor]] = {
     "linear": _line,
     "scaled_linear": lambda start, end, steps: _line(start**0.5, end**0.5, steps) ** 2,
-    "squaredcos_cap_v2": lambda start, end, steps: _cosine(steps),
+    "squaredcos_cap_v2": lambda start, end, steps: _capped(_cosine, steps),
+    "exp": lambda start, end, steps: _capped(lambda t: np.exp(-12 * t), steps),
     "sigmoid": lambda start, end, steps: _line(-6, 6, steps).sigmoid() * (end - start) + start,
 }
 
@@ -107,7 +109,7 @@ Only `leading` heeds the offset; `linspace` is not rounded.
 """
 
 
-def _karras(low: float, high: float, steps: int, rho: float = 7.0) -> Array:
+def karras(low: float, high: float, steps: int, rho: float = 7.0) -> Array:
     """Karras et al. 2022 (arXiv 2206.00364), eq. 5."""
     ramp = np.linspace(0, 1, steps)
     return (high ** (1 / rho) + ramp * (low ** (1 / rho) - high ** (1 / rho))) ** rho
@@ -145,7 +147,7 @@ def _beta_quantile(q: Array, a: float) -> Array:
 
 
 SHAPES: dict[str, Callable[[float, float, int], Array]] = {
-    "use_karras_sigmas": _karras,
+    "use_karras_sigmas": karras,
     "use_exponential_sigmas": _exponential,
     "use_beta_sigmas": _beta,
 }
@@ -156,3 +158,37 @@ def sigma_to_timestep(sigma: Array, table: Array) -> Array:
     """Timesteps of any noise levels, interpolated in log sigma and held at the table's ends."""
     log_sigma = np.log(np.maximum(sigma, 1e-10))
     return np.interp(log_sigma, np.log(table), np.arange(len(table)))
+
+
+def flow_sigmas(levels: Array) -> Array:
+    """Sigma of x0 + sigma * eps at flow's own levels s: (1 - s) * x0 + s * eps, 0 <= s <= 1.
+
+    Where no signal is left, sigma is huge, not infinite.
+    """
+    return levels / np.maximum(1 - levels, 1e-8)
+
+
+def flow_levels(sigmas: Array) -> Array:
+    """The inverse of `flow_sigmas`."""
+    return sigmas / (1 + sigmas)
+
+
+def rest_of(sigmas: Array, sigma: float, steps: int) -> tuple[Array, Array]:
+    """The last `steps` steps of a schedule that is entered at a level which need not be its own.
+
+    sigmas: (n + 1,), descending, the last may be 0. Returns levels (steps + 1,), the first is
+    `sigma`, and where on the schedule each lies: 0 to n, evenly apart. Between two levels their
+    logarithm is interpolated; before the end, which has none, the level itself.
+    """
+    n = len(sigmas) - 1
+    logs = np.log(sigmas[:n])
+    if sigma >= sigmas[n - 1]:
+        first = np.interp(-math.log(sigma), -logs, np.arange(n))
+    else:
+        first = n - (sigma - sigmas[n]) / (sigmas[n - 1] - sigmas[n])
+    places = np.linspace(min(first, n), n, steps + 1)
+    above = np.exp(np.interp(places, np.arange(n), logs))
+    below = np.interp(places, [n - 1, n], sigmas[n - 1 :])
+    levels = np.where(places <= n - 1, above, below)
+    levels[0] = sigma
+    return levels, places

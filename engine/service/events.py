@@ -6,10 +6,12 @@ publishes one. All are small and picklable.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = [
     "TERMINAL",
     "Cancelled",
+    "Changed",
     "Event",
     "Failed",
     "Finished",
@@ -52,7 +54,7 @@ class Loading(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Started(Event):
-    """Denoising begins: `total` steps asked for (a scheduler may add some), `count` images."""
+    """Denoising begins: `total` steps asked for, `count` images."""
 
     total: int
     count: int
@@ -61,7 +63,8 @@ class Started(Event):
 @dataclass(frozen=True, kw_only=True)
 class Step(Event):
     """
-    step: 1 to `total`.
+    step: 1 to `total`, the calls of the model: some schedulers make several a step. `total` is
+        another one once the scheduler or the number of steps has changed.
     seconds: since Started.
     rate: steps a second, from the median of the latest steps.
     preview: JPEG of what the model believes now, long edge at most 256, a grid for several images;
@@ -73,6 +76,20 @@ class Step(Event):
     seconds: float
     rate: float
     preview: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed(Event):
+    """What was asked of the run in its course, with the end of the next step. Kept to the end of
+    the job.
+
+    call: how many calls of the model came before it. settings: as in a `Change`.
+    refused: why the run goes on as before; "" when the settings have taken these values.
+    """
+
+    call: int
+    settings: Mapping[str, Any]
+    refused: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +124,14 @@ class Finished(Event):
     seconds: of the whole run, loading included.
     loaded: names of the components that this run had to load; empty when all were in memory.
     figures: `load_seconds`, `denoise_seconds`, `previews` (number sent), `preview_seconds`.
+    trace: one value for each call of the model: `sigma`, `timestep`, and the root mean squares of
+        `x`, `x0` and `eps` of the first image, in x = x0 + sigma * eps.
     """
 
     seconds: float
     loaded: tuple[str, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
+    trace: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

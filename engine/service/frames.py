@@ -8,7 +8,16 @@ from typing import TypeVar
 
 from PIL import Image
 
-__all__ = ["FILM_FRAMES", "FILM_IMAGES", "FrameClock", "column", "film_steps", "grid", "jpeg"]
+__all__ = [
+    "FILM_FRAMES",
+    "FILM_IMAGES",
+    "Film",
+    "FrameClock",
+    "column",
+    "film_steps",
+    "grid",
+    "jpeg",
+]
 
 T = TypeVar("T")
 
@@ -62,6 +71,23 @@ def film_steps(total: int) -> list[int]:
     """The steps, of 1 to `total`, that a film shows: at most 10, evenly spaced, both ends too."""
     count = min(FILM_FRAMES, total)
     return [1 + index * (total - 1) // max(count - 1, 1) for index in range(count)]
+
+
+class Film:
+    """Decides after which steps a film has a frame, also where their number changes on the way."""
+
+    def __init__(self) -> None:
+        self._frames = 0
+
+    def place(self, step: int, total: int) -> tuple[int, int] | None:
+        """Index of the frame after a step, and of how many; None where there is none."""
+        places = film_steps(total)
+        last = step == total
+        due = self._frames < len(places) - 1 and step >= places[self._frames]
+        if not (last or due):
+            return None
+        self._frames += 1
+        return self._frames - 1, self._frames if last else len(places)
 
 
 def column(images: Sequence[Image.Image]) -> Image.Image:

@@ -5,7 +5,9 @@ import dataclasses
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from engine.pipelines.request import Request
 from engine.service.errors import JobNotFound, QueueFull
@@ -27,6 +29,8 @@ class Job:
         self.owner = owner
         self.request = request
         self.previews = previews
+        self.changes: list[Mapping[str, Any]] = []
+        """Settings that are to change before it begins."""
         self.attempts = 0
         self.cancelling = False
         self.events: list[Event] = []

@@ -1,21 +1,37 @@
 """What travels between the service and its worker, beside the events of the running job."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.pipelines.request import Request
 from engine.service.events import Event
 
-__all__ = ["Answer", "Broken", "Cancel", "Command", "Picture", "Query", "Ready", "Report", "Run"]
+__all__ = [
+    "Answer",
+    "Broken",
+    "Cancel",
+    "Command",
+    "Picture",
+    "Query",
+    "Ready",
+    "Report",
+    "Run",
+    "Steer",
+]
 
 
 @dataclass(frozen=True)
 class Run:
-    """Do `request` after the runs that were sent before it."""
+    """Do `request` after the runs that were sent before it.
+
+    changes: settings that were changed while the job waited.
+    """
 
     job: str
     request: Request
     previews: bool
+    changes: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -26,11 +42,20 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Steer:
+    """Change settings of the run of `job` from its next step on."""
+
+    job: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Query:
     """Answer at once, also in mid-run; `number` comes back with the Answer."""
 
     number: int
     name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,5 +94,5 @@ class Answer:
     error: str | None = None
 
 
-Command = Run | Cancel | Query
+Command = Run | Cancel | Steer | Query
 Report = Ready | Broken | Picture | Answer | Event

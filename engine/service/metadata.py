@@ -21,10 +21,10 @@ def describe(
 ) -> dict[str, Any]:
     """Record of image `index` of a run.
 
-    request: of the whole run; the record holds the request of this image alone, without the
-    fields that its task does not use.
+    request: of the whole run, with the changes that took effect; the record holds the request of
+    this image alone, without the fields that its task does not use.
     size: (width, height) in pixels, in place of zeros that mean the model's own.
-    made: how: scheduler config, versions, device, dtype.
+    made: how: config of the scheduler that the run began with, versions, device, dtype.
     """
     alone = dataclasses.replace(request, seed=seed, count=1, width=size[0], height=size[1])
     return {

@@ -6,8 +6,11 @@ import platform
 import statistics
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -16,6 +19,7 @@ import torch
 import transformers
 from PIL import Image
 
+from engine import schedulers
 from engine.cache import ComponentCache
 from engine.checkpoints.catalog import find_model
 from engine.errors import EngineError
@@ -24,11 +28,14 @@ from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress
 from engine.pipelines.request import Request
 from engine.pipelines.unconditional import UnconditionalPipeline
+from engine.schedulers.registry import SCHEDULER_CLASSES
 from engine.service.devices import memory_budget, pick_device, pick_dtype, usable_cpus
-from engine.service.events import Event, Finished, Frame, Loading, Started, Step
-from engine.service.frames import FrameClock, film_steps, jpeg
+from engine.service.events import Changed, Event, Finished, Frame, Loading, Started, Step
+from engine.service.frames import Film, FrameClock, jpeg
 from engine.service.messages import Picture, Run
 from engine.service.metadata import describe, encode_png
+from engine.service.queries import describe_model, describe_schedule
+from engine.service.runlog import RunLog
 
 __all__ = ["EngineRunner"]
 
@@ -59,12 +66,13 @@ class EngineRunner:
         pipeline, loaded = yield from self._load(run, control)
         ready = time.perf_counter()
         yield Started(total=request.steps, count=request.count)
-        frames = FrameClock()
-        images = yield from self._denoise(pipeline, run, control, frames)
+        frames, log = FrameClock(), RunLog()
+        images = yield from self._denoise(pipeline, run, control, frames, log)
         done = time.perf_counter()
-        made = self._made(pipeline)
+        request = replace(request, changes=tuple(log.changes))
+        made = self._made(log.scheduler)
         for index, image in enumerate(images):
-            control.check(request.steps)
+            control.check(log.calls)
             yield _picture(request, index, image, made)
         yield Finished(
             seconds=time.perf_counter() - began,
@@ -75,14 +83,24 @@ class EngineRunner:
                 "previews": frames.frames,
                 "preview_seconds": frames.seconds,
             },
+            trace=log.trace(),
         )
 
-    def query(self, name: str) -> Any:
-        """`figures`: what the cache holds, as ComponentCache.figures."""
-        queries = {"figures": self._cache.figures}
+    def query(self, name: str, **arguments: Any) -> Any:
+        """As Service.query."""
+        queries: dict[str, Callable[..., Any]] = {
+            "figures": self._cache.figures,
+            "model": partial(describe_model, self._models),
+            "schedule": partial(describe_schedule, self._models),
+        }
         if name not in queries:
             raise EngineError(f"There is no query {name!r}. Ask for one of {', '.join(queries)}.")
-        return queries[name]()
+        try:
+            answer = partial(queries[name], **arguments)
+            signature(answer).bind()
+        except TypeError as error:
+            raise EngineError(f"The query {name!r} takes other arguments: {error}.") from None
+        return answer()
 
     def release(self) -> None:
         """As Runner.release."""
@@ -120,12 +138,18 @@ class EngineRunner:
         return future.result(), tuple(loaded)
 
     def _denoise(
-        self, pipeline: DiffusionPipeline, run: Run, control: Control, frames: FrameClock
+        self,
+        pipeline: DiffusionPipeline,
+        run: Run,
+        control: Control,
+        frames: FrameClock,
+        log: RunLog,
     ) -> Generator[Event, None, list[Image.Image]]:
         """Steps, then the images."""
         stream = pipeline.stream_request(run.request, control)
         began = before = time.perf_counter()
         recent: deque[float] = deque(maxlen=RECENT)
+        film = Film()
         while True:
             try:
                 progress = next(stream)
@@ -134,6 +158,10 @@ class EngineRunner:
             now = time.perf_counter()
             recent.append(now - before)
             before = now
+            log.note(progress)
+            for taken in progress.taken:
+                change, refused = taken.change, taken.refused
+                yield Changed(call=change.call, settings=change.settings, refused=refused)
             preview = None
             if run.previews and frames.due:
                 preview = frames.encode(pipeline.preview, progress)
@@ -145,10 +173,9 @@ class EngineRunner:
                 preview=preview,
             )
             if run.previews and isinstance(pipeline, UnconditionalPipeline):
-                yield from _film(pipeline, progress, frames)
+                yield from _film(pipeline, progress, frames, film)
 
-    def _made(self, pipeline: DiffusionPipeline) -> dict[str, Any]:
-        scheduler = pipeline.components["scheduler"]
+    def _made(self, scheduler: Any) -> dict[str, Any]:
         config = json.loads(scheduler.config.to_json())
         return {
             "scheduler": {"_class_name": type(scheduler).__name__, **config},
@@ -160,20 +187,22 @@ class EngineRunner:
     def _warm_up(self) -> None:
         """What would otherwise be waited for in the first run: libraries, kernels, image codecs."""
         _ = transformers.CLIPTextModel, transformers.CLIPTokenizer  # lazy names: imported here
+        _ = [getattr(schedulers, cls) for cls in SCHEDULER_CLASSES]
         image = torch.zeros(1, 4, 8, 8, device=self.device, dtype=self._dtype)
         torch.nn.functional.conv2d(image, image.new_zeros(4, 4, 3, 3)).sum().item()
         jpeg(Image.new("RGB", (8, 8)))
 
 
 def _film(
-    pipeline: UnconditionalPipeline, progress: Progress, frames: FrameClock
+    pipeline: UnconditionalPipeline, progress: Progress, frames: FrameClock, film: Film
 ) -> Iterator[Frame]:
     """The column of the film that is due after a step, if one is."""
-    steps = film_steps(progress.total)
-    if progress.step in steps:
+    place = film.place(progress.step, progress.total)
+    if place is not None:
+        index, total = place
         yield Frame(
-            index=steps.index(progress.step),
-            total=len(steps),
+            index=index,
+            total=total,
             step=progress.step,
             preview=frames.encode_film(pipeline.film, progress),
         )

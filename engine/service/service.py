@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -9,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.checkpoints.catalog import find_model
-from engine.errors import RequestError
+from engine.errors import EngineError, RequestError
+from engine.pipelines.changes import Change
 from engine.pipelines.request import Request
 from engine.service.errors import WorkerDown
 from engine.service.events import TERMINAL, Cancelled, Event, Failed, Saved
 from engine.service.history import History
 from engine.service.jobs import Job, Jobs
-from engine.service.messages import Cancel, Picture, Ready, Run
+from engine.service.messages import Cancel, Picture, Ready, Run, Steer
 from engine.service.supervisor import STOPPED, Supervisor
 from engine.service.workers import Worker
 
@@ -84,6 +86,7 @@ class Service:
         """
         request.check()
         info = find_model(self._models, request.model)
+        request.check_for(info.scheduler_config)
         if request.task not in info.tasks:
             raise RequestError(
                 f"task is {request.task!r}; model {info.name!r}, a {info.pipeline}, can do: "
@@ -133,12 +136,44 @@ class Service:
             elif found is self._running:
                 self._interrupt(found)
 
-    async def query(self, name: str) -> Any:
-        """The worker's answer, also while it works: `figures` of its component cache.
+    def change(self, job: str, owner: str, **settings: Any) -> None:
+        """Change settings of a job, as a `Change` has them: from the next step on when it runs,
+        from the start when it waits; one that ended stays as it is.
 
-        Raises WorkerDown when there is no worker, EngineError for an unknown name.
+        A `Changed` event tells that it took effect, or why not. Raises JobNotFound.
         """
-        return await self._supervisor.query(name)
+        settings = Change(0, **settings).settings
+        with self._lock:
+            found = self._jobs.find(job, owner)
+            if found.ended:
+                return
+            if not found.begun:  # for the worker that will take it, or take it again
+                found.changes.append(settings)
+            if found is self._running:
+                with suppress(WorkerDown):
+                    self._supervisor.send(Steer(found.id, settings))
+
+    async def query(self, name: str, **arguments: Any) -> Any:
+        """The worker's answer, also while it works and without loading weights.
+
+        figures: of its component cache. schedule, with model, scheduler, schedule_type and steps:
+        the `class`, `config`, `timesteps` and `sigmas` of that schedule, and how many `calls` of
+        the model it makes. model, with model: the class of its `pipeline`, and of each of its
+        `components` the name, class, number of parameters and configuration.
+        Raises WorkerDown when there is no worker, EngineError for what has no answer.
+        """
+        return await self._supervisor.query(name, arguments)
+
+    def keep(self, png: bytes, owner: str) -> str:
+        """Have a picture that was made of others safely on disk, and return its path.
+
+        png: a whole PNG file. Unlike the other methods it waits for the disk. Raises EngineError
+        when there is no room.
+        """
+        try:
+            return str(self._history.save(png, owner, f"grid-{secrets.token_urlsafe(8)}", 0))
+        except OSError as error:
+            raise EngineError(self._unsaved(error)) from error
 
     def _worker_died(self, message: str) -> None:
         with self._lock:
@@ -188,11 +223,7 @@ class Service:
             path = self._history.save(picture.png, job.owner, job.id, picture.index)
         except OSError as error:
             log.error("A picture could not be saved", exc_info=error)
-            outcome: Event = Failed(
-                message=f"The picture could not be saved in {self._history.outputs}: "
-                f"{error.strerror or error}. Make room there or start with another --outputs "
-                "folder, then generate again."
-            )
+            outcome: Event = Failed(message=self._unsaved(error))
         else:
             outcome = Saved(
                 index=picture.index,
@@ -206,13 +237,20 @@ class Service:
             if job.ended:
                 self._interrupt(job)
 
+    def _unsaved(self, error: OSError) -> str:
+        return (
+            f"The picture could not be saved in {self._history.outputs}: "
+            f"{error.strerror or error}. Make room there or start with another --outputs "
+            "folder, then generate again."
+        )
+
     def _dispatch(self) -> None:
         """Give the next job to the worker if it is free."""
         job = self._jobs.first
         if job is None or self._running is not None:
             return
         with suppress(WorkerDown):  # then the next worker takes it
-            self._supervisor.send(Run(job.id, job.request, job.previews))
+            self._supervisor.send(Run(job.id, job.request, job.previews, tuple(job.changes)))
             self._jobs.remove(job)
             self._running = job
             job.attempts += 1

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from itertools import count
 from typing import Any
@@ -13,7 +13,7 @@ from engine.errors import EngineError
 from engine.service.channel import ChannelClosed
 from engine.service.errors import WorkerDown
 from engine.service.events import Event
-from engine.service.messages import Answer, Broken, Cancel, Picture, Query, Ready, Run
+from engine.service.messages import Answer, Broken, Command, Picture, Query, Ready
 from engine.service.workers import Worker
 
 __all__ = ["Supervisor"]
@@ -82,7 +82,7 @@ class Supervisor:
         if self._thread.is_alive():
             self._thread.join()
 
-    def send(self, command: Run | Cancel | Query) -> None:
+    def send(self, command: Command) -> None:
         """Raises WorkerDown when there is no worker to take it."""
         with self._lock:
             if self._worker is None or self.ready is None:
@@ -92,7 +92,7 @@ class Supervisor:
             except ChannelClosed as error:
                 raise WorkerDown("The engine's process has just stopped.") from error
 
-    async def query(self, name: str) -> Any:
+    async def query(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """As Service.query."""
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()  # whoever waits may go: the answer still has a place
@@ -100,7 +100,7 @@ class Supervisor:
         with self._lock:
             self._queries[number] = future
         try:
-            self.send(Query(number, name))
+            self.send(Query(number, name, arguments))
         except WorkerDown:
             self._queries.pop(number, None)
             raise

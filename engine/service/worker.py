@@ -19,7 +19,17 @@ from engine.errors import EngineError, RunCancelled
 from engine.pipelines.control import Control
 from engine.service.channel import Channel, ChannelClosed
 from engine.service.events import Cancelled, Event, Failed, Step
-from engine.service.messages import Answer, Broken, Cancel, Command, Picture, Query, Ready, Run
+from engine.service.messages import (
+    Answer,
+    Broken,
+    Cancel,
+    Command,
+    Picture,
+    Query,
+    Ready,
+    Run,
+    Steer,
+)
 
 __all__ = ["Runner", "main", "serve"]
 
@@ -35,7 +45,7 @@ class Runner(Protocol):
     def run(self, run: Run, control: Control) -> Iterator[Event | Picture]:
         """Yield what happens, Finished last. Raises RunCancelled when `control` says so."""
 
-    def query(self, name: str) -> Any:
+    def query(self, name: str, **arguments: Any) -> Any:
         """JSON-able answer, from any thread at any time. Raises EngineError for unknown names."""
 
     def release(self) -> None:
@@ -111,21 +121,25 @@ class _Server:
 
     def _obey(self, command: Command) -> None:
         match command:
-            case Run(job=job):
+            case Run(job=job, changes=changes):
                 # Known before it starts, so that a cancel finds it however early it comes.
                 self._controls[job] = Control()
+                for settings in changes:
+                    self._controls[job].change(**settings)
                 self._runs.put(command)
+            case Steer(job=job, settings=settings):
+                if running := self._controls.get(job):
+                    running.change(**settings)
             case Cancel(job=job):
-                control = self._controls.get(job)
-                if control is not None:
-                    control.cancel()
+                if running := self._controls.get(job):
+                    running.cancel()
             case Query():
                 self._answer(command)
 
     def _answer(self, query: Query) -> None:
         assert self._runner is not None, "queries come after Ready"
         try:
-            answer = Answer(query.number, self._runner.query(query.name))
+            answer = Answer(query.number, self._runner.query(query.name, **query.arguments))
         except Exception as error:
             answer = Answer(query.number, error=_explain(error))
         with suppress(ChannelClosed):

@@ -31,6 +31,9 @@ def main(folder: Path) -> None:
                 studio.page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
                 studio.page.wait_for_function("[...document.images].every(i => i.complete)")
                 studio.page.screenshot(path=folder / f"{name}{view}.png")
+                studio.button("Under the hood").click()
+                studio.tab.locator(".plot").nth(2).wait_for()
+                studio.tab.locator(".beneath").screenshot(path=folder / f"{name}-hood{view}.png")
 
 
 if __name__ == "__main__":

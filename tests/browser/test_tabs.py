@@ -24,13 +24,13 @@ def test_stop_ends_the_run(studio: Studio) -> None:
     assert "2 steps" in studio.run(Steps=2, Pictures=1)
 
 
-def test_another_scheduler_loads_nothing(studio: Studio) -> None:
+def test_another_sampler_loads_nothing(studio: Studio) -> None:
     studio.button("Under the hood").click()
     studio.run(Steps=2)
     before = studio.memory()
     address = studio.tab.locator(".picture img").get_attribute("src")
     assert address
-    studio.choose("Scheduler", "Euler")
+    studio.choose("Sampler", "Euler")
     studio.run()
     expect(studio.tab.locator(".picture img")).not_to_have_attribute("src", address)
     expect(studio.tab.locator(".hood .last-run")).to_have_attribute("data-loaded", "0")

@@ -26,7 +26,8 @@ def stop(studio: Studio) -> None:
 
 def test_there_is_nothing_to_describe(studio: Studio) -> None:
     labels = studio.tab.locator("[data-testid=block-info]")
-    assert labels.all_inner_texts() == ["Model", "Scheduler", "Steps", "Pictures", "Seed"]
+    texts = ["Model", "Sampler", "Schedule type", "Steps", "Pictures", "Seed"]
+    assert labels.all_inner_texts() == texts
 
 
 def test_pictures_come_out_of_noise_on_a_strip(studio: Studio) -> None:

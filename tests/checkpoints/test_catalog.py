@@ -1,5 +1,6 @@
 """The models at hand, by name and never by path."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def test_lists_what_can_be_read(tiny_checkpoint: Path, tmp_path: Path) -> None:
     [model] = list_models(tmp_path)
     assert (model.name, model.width, model.height) == ("good", 64, 64)
     assert model.tasks == ("text-to-image",) and model.scheduler == "DDIMScheduler"
+    settings = json.loads((tiny_checkpoint / "scheduler/scheduler_config.json").read_text())
+    assert model.scheduler_config == settings and settings["_class_name"] == "DDIMScheduler"
     assert model.bytes > 10_000
     assert find_model(tmp_path, "good") == model
     assert list_models(tmp_path / "none") == []

@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 
 from engine.errors import RequestError
+from engine.pipelines.changes import Change
 from engine.pipelines.request import Request
 
 
 def test_round_trip() -> None:
-    request = Request("m", "a", "b", "Euler", 7, 2.5, 64, 72, 9, 2)
+    changes = (Change(3, scheduler="Heun Karras", steps=9), Change(5, guidance_scale=1.0))
+    request = Request("m", "a", "b", "Euler", 7, 2.5, 64, 72, 9, 2, changes=changes)
+    assert request.to_dict()["changes"][1] == {"call": 5, "guidance_scale": 1.0}
     assert Request.from_dict(json.loads(json.dumps(request.to_dict()))) == request
     assert request.check() is request
 
@@ -34,6 +37,25 @@ def test_round_trip() -> None:
         ({"seed": -1}, "seed is -1"),
         ({"seed": 10**400}, "it must be from 0 to 4294967295"),
         ({"seed": 2**32 - 1, "count": 2}, "runs out"),
+        ({"scheduler": "Oiler"}, "There is no scheduler 'Oiler'. Nearest: Euler"),
+        ({"schedule_type": "Krras"}, "no schedule type 'Krras'. Nearest: Karras"),
+        ({"scheduler": "Euler Karras", "schedule_type": "Beta"}, "schedule_type is 'Beta': say"),
+        ({"changes": {"call": 1}}, "changes is {'call': 1}: a list"),
+        ({"changes": [3]}, "changes has 3; known fields: call"),
+        ({"changes": [{"steps": 3}]}, "changes has {'steps': 3}"),
+        ({"changes": [{"call": 1, "seed": 3}]}, "known fields: call, scheduler"),
+        ({"changes": [{"call": 1}]}, "the change after call 1 changes nothing"),
+        ({"changes": [{"call": -1, "steps": 3}]}, "call is -1"),
+        ({"changes": [{"call": 1, "steps": True}]}, "steps is True"),
+        ({"changes": [{"call": 1, "scheduler": "Hoin"}]}, "Nearest: Heun"),
+        (
+            {
+                "task": "unconditional",
+                "prompt": "",
+                "changes": [{"call": 1, "guidance_scale": 2}],
+            },
+            "sets guidance_scale, but the task unconditional takes none",
+        ),
         ({"task": "unconditional"}, "prompt is 'a', but an unconditional model reads no text"),
         ({"task": "unconditional", "prompt": "", "negative_prompt": "b"}, "negative_prompt is 'b'"),
         ({"task": "unconditional", "prompt": "", "width": -8}, "width is -8"),
@@ -48,6 +70,25 @@ def test_bad_fields_are_named(change: dict[str, Any], words: str) -> None:
 def test_an_unconditional_request_needs_no_prompt_and_no_multiple_of_eight() -> None:
     request = Request("m", task="unconditional", width=28, height=28)
     assert request.check() is request
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scheduler": "Flow Euler"}, "Flow Euler is for flow models, and this is a diffusion"),
+        ({"scheduler": "DDIM inverse"}, "leads from a picture to noise"),
+        ({"steps": 101}, "steps is 101: this model was trained on 100 timesteps"),
+        ({"changes": [{"call": 2, "steps": 101}]}, "steps is 101"),
+        ({"changes": [{"call": 2, "scheduler": "EDM Euler"}]}, "is for EDM models"),
+    ],
+)
+def test_what_a_model_cannot_do_is_told_by_its_settings(change: dict[str, Any], words: str) -> None:
+    settings = {"_class_name": "DDPMScheduler", "num_train_timesteps": 100}
+    request = Request.from_dict({"model": "m", "prompt": "a", "steps": 100})
+    assert request.check().check_for(settings) is request
+    with pytest.raises(RequestError) as caught:
+        Request.from_dict(request.to_dict() | change).check().check_for(settings)
+    assert words in str(caught.value)
 
 
 def test_unknown_fields_are_named() -> None:

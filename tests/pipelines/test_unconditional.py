@@ -16,9 +16,9 @@ from engine import DiffusionPipeline
 from engine.errors import EngineError, RequestError, RunCancelled
 from engine.pipelines import Control, Request
 from engine.pipelines.tasks import TASKS
-from engine.schedulers import SCHEDULERS
 from tests.compare import relative_error
 from tests.pipelines.drain import drain
+from tests.samplers import SAMPLERS
 
 CLASSES = tuple(TASKS["unconditional"].values())
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -93,7 +93,7 @@ def test_pictures_and_a_plain_tuple(cls: str, pipeline: Any, oracle: Any) -> Non
     assert abs(seen[0] - seen[1]).max() <= 1
 
 
-@pytest.mark.parametrize("scheduler", ["", *SCHEDULERS])
+@pytest.mark.parametrize("scheduler", ["", *SAMPLERS])
 def test_image_of_a_batch_is_the_image_alone(scheduler: str, pipeline: Any) -> None:
     asked = replace(ASKED, scheduler=scheduler)
     together = drain(pipeline.stream_request(replace(asked, count=3)))[1].images
@@ -104,7 +104,7 @@ def test_image_of_a_batch_is_the_image_alone(scheduler: str, pipeline: Any) -> N
         assert alone.std() > 1
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("scheduler", SAMPLERS)
 def test_stream_shows_noise_that_becomes_the_picture(scheduler: str, pipeline: Any) -> None:
     run = pipeline.stream_request(replace(ASKED, scheduler=scheduler, count=2, steps=10))
     films, previews = [], []

@@ -15,6 +15,7 @@ def models(tmp_path: Path) -> Path:
     files = {
         "model_index.json": {"_class_name": "StableDiffusionPipeline"},
         "unet/config.json": {"sample_size": 16},
+        "scheduler/scheduler_config.json": {"num_train_timesteps": 500},
     }
     for name, content in files.items():
         path = tmp_path / "models" / "tiny" / name

@@ -1,4 +1,4 @@
-"""An engine without torch, at a known pace, that does what the prompt says.
+"""An engine without torch, at a known pace, that does what the prompt says; steps can be changed.
 
 `crash` raises a RuntimeError, `refuse` an EngineError, `die` kills its process, `slow` takes half a
 second a step and `hang` a minute; else it draws.
@@ -18,7 +18,7 @@ from engine.errors import EngineError
 from engine.pipelines.control import Control
 from engine.pipelines.request import Request
 from engine.service import InProcessWorker, ProcessWorker, Service
-from engine.service.events import Event, Finished, Loading, Started, Step
+from engine.service.events import Changed, Event, Finished, Loading, Started, Step
 from engine.service.messages import Picture, Run
 from engine.service.metadata import encode_png
 from engine.service.worker import main
@@ -41,20 +41,25 @@ class StubRunner:
             yield Loading(model=run.request.model, component=component)
             time.sleep(PACE * 5)
         yield Started(total=run.request.steps, count=run.request.count)
-        for step in range(1, run.request.steps + 1):
-            control.check(step - 1)
+        step, total = 0, run.request.steps
+        while step < total:
+            control.check(step)
+            for change in control.take(step):
+                total = max(step + 1, change.steps or total)
+                yield Changed(call=step, settings=change.settings)
+            step += 1
             time.sleep(PACE)
             self.counts["steps"] += 1
             yield Step(
                 step=step,
-                total=run.request.steps,
+                total=total,
                 seconds=step * PACE,
                 rate=1 / PACE,
                 preview=b"jpeg" if run.previews and step % 5 == 1 else None,
             )
             self._obey(run.request.prompt)
         for index in range(run.request.count):
-            control.check(run.request.steps)
+            control.check(total)
             time.sleep(PACE)
             self.counts["pictures"] += 1
             seed = run.request.seed + index
@@ -72,7 +77,9 @@ class StubRunner:
         if prompt == "die":
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def query(self, name: str) -> Any:
+    def query(self, name: str, **arguments: Any) -> Any:
+        if name == "echo":
+            return arguments
         if name != "counts":
             raise EngineError(f"There is no query {name!r}.")
         return self.counts

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from engine.pipelines.request import Request
-from engine.schedulers import SCHEDULERS
 from engine.service import InProcessWorker, Service
 from engine.service.events import Failed, Finished, Frame, Step
 from engine.service.metadata import CHUNK
+from tests.samplers import SAMPLERS
 from tests.service.pictures import pictures, pixels, run, saved
 from tests.service.stub import watch
 
@@ -83,7 +83,7 @@ async def test_the_film_counts_as_cost_of_previews_and_no_previews_mean_no_film(
     assert (pixels(saved(silent)[0]) == pixels(saved(events)[0])).all()
 
 
-@pytest.mark.parametrize("scheduler", ["", *SCHEDULERS])
+@pytest.mark.parametrize("scheduler", ["", *SAMPLERS])
 async def test_a_png_makes_itself_again(service: Service, scheduler: str) -> None:
     asked = replace(ASKED, seed=7, count=2, scheduler=scheduler)
     path = saved(await run(service, asked))[1]

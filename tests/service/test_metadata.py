@@ -28,6 +28,8 @@ def test_the_record_of_an_unconditional_picture_says_nothing_of_texts() -> None:
         "model": "tiny-ddpm",
         "task": "unconditional",
         "scheduler": "",
+        "schedule_type": "",
+        "changes": [],
         "steps": 25,
         "width": 16,
         "height": 16,

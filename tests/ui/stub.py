@@ -3,17 +3,17 @@
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, EngineError
 from engine.pipelines.control import Control
 from engine.service import InProcessWorker
-from engine.service.events import Event, Finished, Frame, Loading, Started, Step
+from engine.service.events import Changed, Event, Finished, Frame, Loading, Started, Step
 from engine.service.frames import film_steps, jpeg
 from engine.service.messages import Picture, Run
 
@@ -43,15 +43,21 @@ class StubRunner:
         noise = np.random.default_rng(request.seed)
         y, x = np.mgrid[0:64, 0:64] / 63
         final = np.stack([x, y, 1 - x], -1) * 255
-        for step in range(1, request.steps + 1):
-            control.check(step - 1)
+        step, total = 0, request.steps
+        while step < total:
+            control.check(step)
+            for change in control.take(step):
+                settings = change.settings
+                total = max(settings.get("steps", total), step + 1)
+                yield Changed(call=step, settings=settings)
+            step += 1
             time.sleep(self._pace)
-            share = step / request.steps
+            share = step / total
             blend = final * share + noise.integers(0, 256, final.shape) * (1 - share)
             image = Image.fromarray(blend.astype(np.uint8))
             yield Step(
                 step=step,
-                total=request.steps,
+                total=total,
                 seconds=time.perf_counter() - began,
                 rate=1 / self._pace,
                 preview=jpeg(image),
@@ -63,9 +69,21 @@ class StubRunner:
             file = io.BytesIO()
             Image.fromarray(np.roll(final, index * 8, 0).astype(np.uint8)).save(file, "PNG")
             yield Picture(index, request.seed + index, file.getvalue(), 64, 64)
-        yield Finished(seconds=time.perf_counter() - began, loaded=loaded)
+        sigmas = levels(total)[:-1]
+        trace = {"sigma": sigmas, "timestep": tuple(70 * s for s in sigmas)}
+        trace |= {"x": tuple((s * s + 1) ** 0.5 for s in sigmas), "x0": (1.0,) * total}
+        trace |= {"eps": tuple(1 - s / 100 for s in sigmas)}
+        yield Finished(seconds=time.perf_counter() - began, loaded=loaded, trace=trace)
 
-    def query(self, name: str) -> Any:
+    def query(self, name: str, **arguments: Any) -> Any:
+        answers: dict[str, Callable[..., Any]] = {
+            "figures": self._figures,
+            "schedule": _schedule,
+            "model": _model,
+        }
+        return answers[name](**arguments)
+
+    def _figures(self) -> Any:
         rows = [
             {"model": "stub", "name": n, "bytes": 4_200_000, "id": 7_000 + i, "device": "cpu"}
             | {"dtype": "float32"}
@@ -76,6 +94,29 @@ class StubRunner:
 
     def release(self) -> None:
         pass
+
+
+def levels(steps: int) -> tuple[float, ...]:
+    """Noise levels of a run, down to none."""
+    return (*(14.6 * 0.002 ** (i / max(1, steps - 1)) for i in range(steps)), 0.0)
+
+
+def _schedule(model: str, scheduler: str, schedule_type: str, steps: int) -> Any:
+    if steps > 1000:
+        raise EngineError(f"steps is {steps}: at most 1000.")
+    return {
+        "class": "StubScheduler",
+        "config": {"scheduler": scheduler, "schedule_type": schedule_type},
+        "timesteps": [70 * sigma for sigma in levels(steps)[:-1]],
+        "sigmas": list(levels(steps)),
+        "calls": steps,
+    }
+
+
+def _model(model: str) -> Any:
+    unet = {"name": "unet", "class": "StubUNet", "parameters": 3_000_000, "config": {"of": model}}
+    bare = {"name": "tokenizer", "class": "StubTokenizer", "parameters": None, "config": None}
+    return {"pipeline": "StableDiffusionPipeline", "components": [unet, bare]}
 
 
 class StubWorker(InProcessWorker):
@@ -96,6 +137,7 @@ def stub_models(folder: Path) -> Path:
             "_class_name": "StableDiffusionPipeline",
             "scheduler": ["diffusers", "DDIMScheduler"],
         },
+        "stub/scheduler/scheduler_config.json": {"prediction_type": "epsilon"},
         "stub/unet/config.json": {"sample_size": 16},
         "stub/vae/config.json": {"block_out_channels": [32, 64, 64]},
         "stub-ddpm/model_index.json": {

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
-from engine.service.events import Frame, Saved
-from ui.markup import alert, device, film, hood, status
+from engine.service.events import Changed, Frame, Saved
+from ui.markup import HINT, alert, device, film, status
 from ui.stage import Result, describe
 from ui.stream import View
 
@@ -9,15 +11,14 @@ EVIL = "<img src=x onerror=alert(1)>\"'"
 
 
 def test_nothing_that_comes_from_outside_is_html() -> None:
-    row = dict.fromkeys(("model", "name", "id", "device", "dtype"), EVIL)
-    figures = {"components": [row | {"bytes": 1}], "bytes": 1, "budget": 2, "loads": 1}
+    changed = Changed(call=1, settings={"scheduler": EVIL})
     result = Result("pictures/s/a.png", EVIL, 1, 8, 8, 2)
     pieces = [
         alert(EVIL),
         status(View(phase="loading", message=EVIL)),
         device({"state": "ready", "device": EVIL}),
-        hood(figures, View(phase="done", loaded=(EVIL,))),
-        hood(None, View(), EVIL),
+        status(View("drawing", changes=(changed,))),
+        status(View("drawing", changes=(Changed(call=1, settings={}, refused=EVIL),))),
         describe(result),
     ]
     for piece in pieces:
@@ -39,6 +40,23 @@ def test_nothing_that_comes_from_outside_is_html() -> None:
 )
 def test_the_line_says_where_the_run_is(view: View, words: str) -> None:
     assert words in status(view)
+
+
+def test_the_line_tells_the_latest_change_and_until_then_that_there_may_be_one() -> None:
+    settings = {"scheduler": "Euler", "steps": 25}
+    first, second = ({"scheduler": name} for name in ("DPM++ 2M", "Heun"))
+    view = View("drawing", "Drawing", 9, 25, settings=settings)
+    assert HINT in status(view)
+    assert HINT not in status(View("loading", "Loading"))
+    changes = (Changed(call=6, settings=first), Changed(call=8, settings=second))
+    line = status(replace(view, changes=changes))
+    assert "DPM++ 2M to Heun at step 9<" in line
+    assert 'data-say="DPM++ 2M to Heun at step 9"' in line
+    assert HINT not in line
+    refused = Changed(call=8, settings={"scheduler": "Flow Euler"}, refused="It does not fit.")
+    line = status(replace(view, changes=(*changes, refused)))
+    assert "No change at step 9: It does not fit." in line
+    assert "data-refused" in line
 
 
 def test_only_a_change_of_phase_is_read_out() -> None:

@@ -36,7 +36,7 @@ def test_the_api_names_its_parameters(url: str) -> None:
         name: {parameter["parameter_name"] for parameter in endpoint["parameters"]}
         for name, endpoint in endpoints.items()
     }
-    shared = {"model", "scheduler", "steps", "seed", "count", "owner"}
+    shared = {"model", "scheduler", "schedule_type", "steps", "seed", "count", "owner"}
     sized = {"prompt", "negative_prompt", "guidance_scale", "width", "height"}
     assert names == {"/text_to_image": shared | sized, "/unconditional": shared}
 

@@ -9,7 +9,8 @@ PAGE: dict[str, Any] = {
     "model": "tabletop",
     "prompt": "a cube",
     "negative_prompt": "",
-    "scheduler": "",
+    "scheduler": "DPM++ 2M",
+    "schedule_type": "Karras",
     "steps": 25.0,
     "guidance_scale": 5,
     "width": 64,
@@ -21,7 +22,7 @@ PAGE: dict[str, Any] = {
 
 def test_values_reach_the_request_by_name() -> None:
     request = request_from(task="text-to-image", random_seed=False, **PAGE)
-    assert request.to_dict() == PAGE | {"task": "text-to-image"}
+    assert request.to_dict() == PAGE | {"task": "text-to-image", "changes": []}
     assert isinstance(request.steps, int)
 
 
@@ -48,10 +49,13 @@ def test_a_new_seed_leaves_room_for_all_pictures() -> None:
         ("count", 17),
         ("guidance_scale", None),
         ("guidance_scale", 51),
+        ("scheduler", "Eulr"),
+        ("schedule_type", "Caras"),
+        ("scheduler", "Euler Beta"),
     ],
 )
 def test_a_wrong_value_is_named(field: str, value: object) -> None:
-    with pytest.raises(RequestError, match=field):
+    with pytest.raises(RequestError, match=field.replace("_", "[_ ]")):
         request_from(task="text-to-image", **(PAGE | {field: value}))
 
 

@@ -2,7 +2,8 @@ import pytest
 
 from ui.session import kept_run, new_session, owner_of
 
-JUNK = [None, {}, "x", 7, {"owner": "guess", "job": 3}, {"owner": 7, "job": None}]
+JUNK: list[object] = [None, {}, "x", 7, {"owner": "guess", "job": 3}, {"owner": 7, "job": None}]
+JUNK += [{"settings": value} for value in ("x", ["steps"], {"steps": [3]}, {"other": 3})]
 
 
 @pytest.mark.parametrize("kept", JUNK)
@@ -19,11 +20,11 @@ def test_a_session_of_an_earlier_version_keeps_its_owner() -> None:
 
 @pytest.mark.parametrize("kept", JUNK)
 def test_a_tab_that_keeps_no_run_shows_none(kept: object) -> None:
-    assert kept_run(kept) == {"job": "", "prompt": ""}
+    assert kept_run(kept) == {"job": "", "prompt": "", "settings": {}}
 
 
 def test_a_tab_keeps_its_run() -> None:
-    run = {"job": "j", "prompt": "a cube"}
+    run = {"job": "j", "prompt": "a cube", "settings": {"scheduler": "Euler", "steps": 25}}
     assert kept_run(run) == run
 
 

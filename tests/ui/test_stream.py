@@ -4,6 +4,7 @@ import pytest
 
 from engine.service.events import (
     Cancelled,
+    Changed,
     Event,
     Failed,
     Finished,
@@ -32,7 +33,7 @@ async def collect(events: list[Event], now: list[float]) -> list[View]:
         for event in events:
             yield event
 
-    return [view async for view in views(source(), lambda: now.pop(0))]
+    return [view async for view in views(source(), clock=lambda: now.pop(0))]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,7 @@ async def collect(events: list[Event], now: list[float]) -> list[View]:
         (step(3, 0), "drawing", "Drawing"),
         (step(9, 0), "drawing", "Finishing"),
         (frame(0, 0), "drawing", "Drawing"),
+        (Changed(call=3, settings={"steps": 9}), "drawing", "Drawing"),
         (SAVED, "saving", "Saving"),
         (Finished(seconds=1), "done", "Done"),
         (Cancelled(step=3), "stopped", "Stopped"),
@@ -85,3 +87,11 @@ async def test_the_film_grows_by_a_frame_and_comes_whole_to_a_late_watcher() -> 
     assert grown[-1].count == 2
     late = await collect([*frames, Finished(seconds=1)], [99.0] * 4)
     assert [view.film for view in late] == [tuple(frames)]
+
+
+async def test_changes_stay_and_the_trace_comes_at_the_end() -> None:
+    changes = [Changed(call=call, settings={"steps": 9 + call}) for call in (1, 2)]
+    finished = Finished(seconds=1, trace={"x": (2.0, 1.0)})
+    shown = await collect([step(1, 0, b"1"), *changes, finished], [0.0] * 4)
+    assert [len(view.changes) for view in shown] == [0, 1, 2, 2]
+    assert shown[-1].trace == {"x": (2.0, 1.0)}

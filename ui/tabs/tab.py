@@ -8,9 +8,10 @@ from gradio.events import Dependency, api
 
 from ui.api import draw
 from ui.bind import Binding
-from ui.controls import Inputs, action_group, count_group, seed_group
+from ui.controls import action_group, count_group, seed_group
+from ui.panel import Panel
 from ui.session import kept_in_browser
-from ui.shared import Shared
+from ui.shared import Inputs, Shared
 from ui.stage import build_stage
 
 __all__ = ["Tab"]
@@ -20,7 +21,7 @@ class Tab(ABC):
     """One task of the page. A new one is a subclass in a module of its own, listed in `TABS`.
 
     title: written on the tab. task: of its Requests. film: whether its runs show a filmstrip.
-    examples: prompts to try, for a tab with a prompt.
+    examples: prompts to try, for a tab with a prompt. inputs: what a run is made of, once built.
     """
 
     title: ClassVar[str]
@@ -32,6 +33,7 @@ class Tab(ABC):
         """To be called outside `gr.Tabs`: what lies in a tab that has not been opened yet is not
         read from the browser."""
         self.shared = shared
+        self.inputs: Inputs = {}
         self._run = kept_in_browser(self.task)
 
     @abstractmethod
@@ -55,21 +57,24 @@ class Tab(ABC):
         tab = gr.Tab(self.title, id=self.task, elem_id=f"tab-{self.task}")
         with tab, gr.Column(elem_classes="desk"):
             with gr.Column(elem_classes="compose"):
-                inputs = self.compose()
+                self.inputs |= self.compose()
                 actions = action_group()
                 if self.examples:
                     texts = [[text] for text in self.examples]
-                    gr.Examples(texts, inputs["prompt"], label="Try one of these")
+                    gr.Examples(texts, self.inputs["prompt"], label="Try one of these")
             with gr.Column(elem_classes="stage"):
                 parts = build_stage(film=self.film)
             with gr.Column(elem_classes="settings"):
-                inputs = inputs | self.settings() | count_group() | seed_group(parts)
+                self.inputs |= self.settings() | count_group() | seed_group(parts)
+            with gr.Column(elem_classes="beneath"):
+                panel = Panel(self.shared.service)
             api(self.call, api_name=self.task.replace("-", "_"), concurrency_limit=None)
         return Binding(
             self.shared,
             task=self.task,
-            inputs=inputs,
+            inputs=self.inputs,
             parts=parts,
+            panel=panel,
             actions=actions,
             run=self._run,
         ).connect()

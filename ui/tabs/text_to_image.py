@@ -4,7 +4,9 @@ from typing import Any
 
 import gradio as gr
 
-from ui.controls import Inputs, model_group, size_group
+from ui.controls import model_group, size_group
+from ui.samplers import sampler_group
+from ui.shared import Inputs
 from ui.tabs.tab import Tab
 
 __all__ = ["TextToImage"]
@@ -39,12 +41,13 @@ class TextToImage(Tab):
             max_lines=4,
         )
         models = model_group(self.shared, self.task)
+        samplers = sampler_group(self.shared, self.task, models["model"])
         with gr.Row(elem_classes="pair"):
-            steps = gr.Slider(1, 200, 25, step=1, precision=0, label="Steps")
-            guidance = gr.Slider(0, 20, 5, step=0.1, label="Guidance")
+            steps = gr.Slider(1, 200, 25, step=1, precision=0, label="Steps", elem_classes="live")
+            guidance = gr.Slider(0, 20, 5, step=0.1, label="Guidance", elem_classes="live")
         sides = size_group(self.shared, self.task, models["model"])
         numbers = {"steps": steps, "guidance_scale": guidance}
-        return {"negative_prompt": negative, **models, **numbers, **sides}
+        return {"negative_prompt": negative, **models, **samplers, **numbers, **sides}
 
     async def call(
         self,
@@ -52,6 +55,7 @@ class TextToImage(Tab):
         model: str,
         negative_prompt: str = "",
         scheduler: str = "",
+        schedule_type: str = "",
         steps: int = 25,
         guidance_scale: float = 5.0,
         width: int = 0,
@@ -61,7 +65,8 @@ class TextToImage(Tab):
         owner: str = "",
     ) -> list[dict[str, Any]]:
         """Draw, wait, and return for every picture its seed, its size and the address of its PNG,
-        relative to the page. A width or height of 0 is the model's own; so is an empty scheduler.
+        relative to the page. A width or height of 0 is the model's own; so is an empty scheduler,
+        and an empty schedule type is the scheduler's. `DPM++ 2M Karras` says both in one.
         """
         return await self.draw(
             owner,
@@ -69,6 +74,7 @@ class TextToImage(Tab):
             model=model,
             negative_prompt=negative_prompt,
             scheduler=scheduler,
+            schedule_type=schedule_type,
             steps=steps,
             guidance_scale=guidance_scale,
             width=width,

@@ -4,7 +4,9 @@ from typing import Any
 
 import gradio as gr
 
-from ui.controls import Inputs, model_group
+from ui.controls import model_group
+from ui.samplers import sampler_group
+from ui.shared import Inputs
 from ui.tabs.tab import Tab
 
 __all__ = ["Unconditional"]
@@ -28,22 +30,31 @@ class Unconditional(Tab):
 
     def settings(self) -> Inputs:
         models = model_group(self.shared, self.task)
+        samplers = sampler_group(self.shared, self.task, models["model"])
         # up to as many as such models are trained on: DDPM, their own scheduler, gains from each
-        steps = gr.Slider(1, 1000, STEPS, step=1, precision=0, label="Steps")
-        return {**models, "steps": steps}
+        steps = gr.Slider(1, 1000, STEPS, step=1, precision=0, label="Steps", elem_classes="live")
+        return {**models, **samplers, "steps": steps}
 
     async def call(
         self,
         model: str,
         scheduler: str = "",
+        schedule_type: str = "",
         steps: int = STEPS,
         seed: int = 0,
         count: int = 1,
         owner: str = "",
     ) -> list[dict[str, Any]]:
         """Draw, wait, and return for every picture its seed, its size and the address of its PNG,
-        relative to the page. An empty scheduler is the model's own.
+        relative to the page. An empty scheduler is the model's own, an empty schedule type the
+        scheduler's. `Euler Karras` says both in one.
         """
         return await self.draw(
-            owner, model=model, scheduler=scheduler, steps=steps, seed=seed, count=count
+            owner,
+            model=model,
+            scheduler=scheduler,
+            schedule_type=schedule_type,
+            steps=steps,
+            seed=seed,
+            count=count,
         )

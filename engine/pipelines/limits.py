@@ -1,0 +1,43 @@
+"""What the fields of a request may be, one by one."""
+
+import math
+from typing import Any
+
+from engine.errors import RequestError
+
+__all__ = ["LIMITS", "check_number", "check_text"]
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "steps": (1, 1000),
+    "guidance_scale": (0, 50),
+    "width": (0, 4096),
+    "height": (0, 4096),
+    "seed": (0, 2**32 - 1),
+    "count": (1, 16),
+    "call": (0, 10_000),
+}
+"""Field -> smallest and largest value."""
+
+MAX_TEXT = 10_000
+
+
+def check_text(name: str, value: Any) -> None:
+    """Raise a `RequestError` for what is no text, or too long a one."""
+    if not isinstance(value, str):
+        raise RequestError(f"{name} is {value!r}: a text is needed.")
+    if len(value) > MAX_TEXT:
+        raise RequestError(f"{name} has {len(value)} characters, at most {MAX_TEXT} are taken.")
+
+
+def check_number(name: str, value: Any) -> None:
+    """Raise a `RequestError` for what is no number, or outside its `LIMITS`."""
+    low, high = LIMITS[name]
+    whole = name != "guidance_scale"
+    wanted = int if whole else (int, float)
+    # an int is finite, and a huge one would not fit into the float that isfinite looks at
+    finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    if not isinstance(value, wanted) or isinstance(value, bool) or not finite:
+        kind = "a whole number" if whole else "a number"
+        raise RequestError(f"{name} is {value!r}: {kind} from {low} to {high} is needed.")
+    if not low <= value <= high:
+        raise RequestError(f"{name} is {value}: it must be from {low} to {high}.")

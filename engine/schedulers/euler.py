@@ -1,0 +1,92 @@
+"""Euler's method, with optional churn, and on an ancestral chain."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from engine.schedulers.base import Noise, Scheduler
+from engine.schedulers.interpolated import InterpolatedScheduler
+from engine.schedulers.points import Pair, Point, combine
+from engine.schedulers.settings import SHAPE_KEYS
+
+__all__ = ["EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler", "EulerMethod", "ancestral"]
+
+
+class EulerMethod(Scheduler):
+    """Karras et al. 2022, Elucidating the Design Space of Diffusion Models (arXiv 2206.00364)."""
+
+    def raised(self, at: Point, sigma_hat: float) -> Pair:
+        """x0 as in `Point.x0`, of an x that was raised from `at.sigma` to sigma_hat."""
+        raise NotImplementedError
+
+    def rule(
+        self,
+        at: Point,
+        x: Tensor,
+        m: Tensor,
+        noise: Noise,
+        *,
+        s_churn: float = 0.0,
+        s_tmin: float = 0.0,
+        s_tmax: float = float("inf"),
+        s_noise: float = 1.0,
+    ) -> tuple[Tensor, Tensor]:
+        """Algorithm 2 without its second-order correction.
+
+        s_churn: how much noise is added anew, over the schedule, while sigma is in s_tmin..s_tmax;
+        s_noise: its standard deviation.
+        """
+        churned = s_churn > 0 and s_tmin <= at.sigma <= s_tmax
+        if not churned:
+            x0, eps = self.estimate(at, x, m)
+        else:
+            gamma = min(s_churn / (len(self.sigmas) - 1), 2**0.5 - 1)
+            sigma_hat = at.sigma * (1 + gamma)
+            x = x + s_noise * (sigma_hat**2 - at.sigma**2) ** 0.5 * noise()
+            # the model saw x before the churn
+            x0 = combine(self.raised(at, sigma_hat), x, m)
+            eps = (x - x0) / sigma_hat
+        # x + (next_sigma - sigma_hat) * eps, without the cancellation of two large terms
+        return torch.add(x0, eps, alpha=at.next_sigma), x0
+
+
+class EulerDiscreteScheduler(EulerMethod, InterpolatedScheduler):
+    """`EulerMethod` on levels of the training table, or of a shape of their own."""
+
+    alpha_floor: ClassVar[float] = 2**-24
+    defaults = {
+        **SHAPE_KEYS,
+        "sigma_min": None,
+        "sigma_max": None,
+        "interpolation_type": "linear",
+        "timestep_type": "discrete",
+        "final_sigmas_type": "zero",
+        "rescale_betas_zero_snr": False,
+    }
+
+    def raised(self, at: Point, sigma_hat: float) -> Pair:
+        return (1.0, -sigma_hat) if self.prediction_type == "epsilon" else at.x0
+
+
+def ancestral(sigma: float, next_sigma: float) -> Pair:
+    """The level to go down to, and the deviation of the noise that leads back up to `next_sigma`.
+
+    Such that the step is one of the chain that noise was added in (Song et al. 2021, Score-Based
+    Generative Modeling through SDEs, arXiv 2011.13456, appendix F): down^2 + up^2 = next_sigma^2.
+    """
+    down = next_sigma**2 / sigma
+    return down, (next_sigma**2 - down**2) ** 0.5
+
+
+class EulerAncestralDiscreteScheduler(InterpolatedScheduler):
+    """`ancestral` by the method of Karras et al. 2022 (arXiv 2206.00364)."""
+
+    alpha_floor: ClassVar[float] = 2**-24
+    defaults = {"rescale_betas_zero_snr": False}
+
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Euler's step to the level below the next one, and noise back up to that."""
+        down, up = ancestral(at.sigma, at.next_sigma)
+        x0, eps = self.estimate(at, x, m)
+        return torch.add(x0, eps, alpha=down) + up * noise(), x0

@@ -1,0 +1,136 @@
+"""Flow matching: schedules of levels, not betas, with Euler's and Heun's method on them."""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.schedulers.base import Noise
+from engine.schedulers.points import Plan, Point
+from engine.schedulers.schedule import Schedule
+from engine.schedulers.settings import SHAPE_KEYS
+from engine.schedulers.shifted import SHIFT_KEYS, ShiftedScheduler
+from engine.schedulers.tables import SHAPES, Array, flow_levels, flow_sigmas
+from engine.schedulers.two_calls import two_calls
+
+__all__ = [
+    "FlowMatchEulerDiscreteScheduler",
+    "FlowMatchHeunDiscreteScheduler",
+    "FlowMatchScheduler",
+]
+
+
+class FlowMatchScheduler(ShiftedScheduler):
+    """Lipman et al. 2023, Flow Matching for Generative Modeling (arXiv 2210.02747)."""
+
+    scaling = "flow"
+    prediction = "flow_prediction"
+    defaults = {"num_train_timesteps": 1000, "shift": 1.0}
+
+    def training_table(self) -> Array:
+        levels = np.arange(1, len(self) + 1) / len(self)
+        dynamic = self.setting("use_dynamic_shifting", False)
+        return flow_sigmas(levels if dynamic else self.shifted(levels))
+
+    def training_plan(self) -> Plan:
+        sigmas = self.table[::-1]
+        return Schedule.through(self, self.timesteps_at(sigmas), np.append(sigmas, 0.0))
+
+    def grid(self, steps: int) -> tuple[Array, Array]:
+        """Evenly from the highest level of training to the lowest, and shifted once more."""
+        low, high = flow_levels(self.table[[0, -1]])
+        return self.along(self.shifted(np.linspace(high, low, steps)))
+
+    def along(self, levels: Array) -> tuple[Array, Array]:
+        """A grid over levels, which are what their float32 is: 1 - s would show it."""
+        sigmas = flow_sigmas(levels.astype(np.float32).astype(np.float64))
+        return self.timesteps_at(sigmas), np.append(sigmas, 0.0)
+
+
+class FlowMatchEulerDiscreteScheduler(FlowMatchScheduler):
+    """Esser et al. 2024, Scaling Rectified Flow Transformers (arXiv 2403.03206).
+
+    base_shift, max_shift and the two lengths are for whoever computes mu. invert_sigmas: levels
+    ascend, for models that call the picture the noise.
+    """
+
+    defaults = {
+        **SHIFT_KEYS,
+        **SHAPE_KEYS,
+        "base_shift": 0.5,
+        "max_shift": 1.15,
+        "base_image_seq_len": 256,
+        "max_image_seq_len": 4096,
+        "invert_sigmas": False,
+        "shift_terminal": None,
+        "stochastic_sampling": False,
+    }
+
+    def along(self, levels: Array) -> tuple[Array, Array]:
+        if self.shape is not None:
+            levels = SHAPES[self.shape](levels[-1], levels[0], len(levels))
+        if not self.config.invert_sigmas:
+            return super().along(levels)
+        sigmas = flow_sigmas(1 - levels.astype(np.float32).astype(np.float64))
+        return self.timesteps_at(sigmas), np.append(sigmas, flow_sigmas(np.ones(1)))
+
+    def custom_plan(self, timesteps: Array | None, sigmas: Array | None) -> Plan:
+        """Both before the shift, levels without the end; timesteps are told the model as given."""
+        if timesteps is None:
+            assert sigmas is not None
+            return self.through(*self.along(self.shifted(sigmas)))
+        return self.through(timesteps, self.along(self.shifted(timesteps / len(self)))[1])
+
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+        """A straight line, along the eps believed or, if so configured, along a new one."""
+        x0, eps = self.estimate(at, x, m)
+        eps = noise() if self.config.stochastic_sampling else eps
+        return torch.add(x0, eps, alpha=at.next_sigma), x0
+
+
+class FlowMatchHeunDiscreteScheduler(FlowMatchScheduler):
+    """Two calls a step, one to the last level: the mean of the velocities at both of its ends."""
+
+    order: ClassVar[int] = 2
+
+    def through(self, timesteps: Array, sigmas: Array) -> Plan:
+        # a second call is made where the next step begins; none at the end
+        return two_calls(timesteps, sigmas, np.append(timesteps[1:], 0.0), sigmas[1:])
+
+    def reset(self) -> None:
+        self.start: tuple[float, bool, Tensor, Tensor] | None = None
+
+    def rule(
+        self,
+        at: Point,
+        x: Tensor,
+        m: Tensor,
+        noise: Noise,
+        *,
+        s_churn: float = 0.0,
+        s_tmin: float = 0.0,
+        s_tmax: float = float("inf"),
+        s_noise: float = 1.0,
+    ) -> tuple[Tensor, Tensor]:
+        """Algorithm 2 of Karras et al. 2022 (arXiv 2206.00364) in levels s = sigma * scale.
+
+        s_churn: how much noise is added anew, over the schedule, while s is in s_tmin..s_tmax;
+        s_noise: its standard deviation.
+        """
+        x0, s, y = self.original(at, x, m), at.sigma * at.scale, x * at.scale
+        if at.stage == 0 or self.start is None:
+            churned = s_churn > 0 and s_tmin <= s <= s_tmax
+            gamma = min(s_churn / (len(self.sigmas) - 1), 2**0.5 - 1) if churned else 0.0
+            s_hat = s * (1 + gamma)
+            if churned:
+                y = y + s_noise * (s_hat**2 - s**2) ** 0.5 * noise()
+                m = m * (s / s_hat)
+            self.start = s_hat, churned, y, m
+        else:
+            s_hat, churned, y, first = self.start
+            m = (first + m) / 2
+            if churned:
+                noise()  # of no use, but generators go on as in diffusers
+        y = y + (at.next_sigma * at.next_scale - s_hat) * m
+        return y / at.next_scale, x0

@@ -1,0 +1,74 @@
+"""The configuration of schedulers: groups of keys that classes have in common, and the base."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from engine.checkpoints.layout import SCHEDULER
+from engine.checkpoints.repository import Hub, locate
+from engine.config import Tabled, read_json
+from engine.schedulers import tables
+
+__all__ = ["BETA_KEYS", "CLIP_KEYS", "SHAPE_KEYS", "SPACING_KEYS", "THRESHOLD_KEYS", "Settings"]
+
+BETA_KEYS: dict[str, Any] = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.0001,
+    "beta_end": 0.02,
+    "beta_schedule": "linear",
+    "trained_betas": None,
+    "prediction_type": "epsilon",
+}
+SPACING_KEYS: dict[str, Any] = {"timestep_spacing": "linspace", "steps_offset": 0}
+SHAPE_KEYS: dict[str, Any] = {
+    "use_karras_sigmas": False,
+    "use_exponential_sigmas": False,
+    "use_beta_sigmas": False,
+}
+THRESHOLD_KEYS: dict[str, Any] = {
+    "thresholding": False,
+    "dynamic_thresholding_ratio": 0.995,
+    "sample_max_value": 1.0,
+}
+CLIP_KEYS: dict[str, Any] = {"clip_sample": True, "clip_sample_range": 1.0}
+
+
+class Settings(Tabled):
+    """What is read from and written to `scheduler_config.json`."""
+
+    config_name: ClassVar[str] = "scheduler_config.json"
+    choices = {
+        "final_sigmas_type": ("zero", "sigma_min"),
+        "interpolation_type": ("linear", "log_linear"),
+        "timestep_spacing": tables.SPACINGS,
+        "timestep_type": ("discrete", "continuous"),
+        "time_shift_type": ("exponential", "linear"),
+    }
+
+    def __len__(self) -> int:
+        return self.config.num_train_timesteps
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: Path | str,
+        subfolder: str | None = None,
+        *,
+        revision: str | None = None,
+        cache_dir: Path | str | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+        **overrides: Any,
+    ) -> Self:
+        """Read `scheduler_config.json`, of this class or a relative, from a folder or the Hub.
+
+        Where the subfolder has none, the folder itself is looked in. revision, cache_dir, token,
+        local_files_only: as in `repository.Hub`. overrides: settings in place of the file's.
+        Raises `CheckpointError`.
+        """
+        hub = Hub(revision, cache_dir, token, local_files_only)
+        folder = locate(name, subfolder, SCHEDULER, hub)
+        return cls.from_config(read_json(folder / cls.config_name), **overrides)
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write `scheduler_config.json` into a folder, as diffusers does."""
+        self.save_config(folder)

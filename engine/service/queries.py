@@ -1,0 +1,69 @@
+"""Answers about models and schedules, from the small files alone: no weights are loaded."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from engine.checkpoints.catalog import find_model
+from engine.checkpoints.components import Spec, component_files, kind_of, read_index
+from engine.checkpoints.repository import part_folder
+from engine.checkpoints.weights import check_file
+from engine.config import read_json
+from engine.errors import CheckpointError
+from engine.pipelines.request import Request
+from engine.schedulers.registry import scheduler_named
+
+__all__ = ["describe_model", "describe_schedule"]
+
+
+def describe_schedule(
+    models: Path, *, model: str, scheduler: str = "", schedule_type: str = "", steps: int
+) -> dict[str, Any]:
+    """What a run with these settings of a `Request` would walk through.
+
+    Returns the `class` and `config` of the scheduler, the `timesteps` and `sigmas` of its calls of
+    the model, in x = x0 + sigma * eps with the level where it ends as the last, and the number of
+    `calls`. Raises `EngineError`.
+    """
+    info = find_model(models, model)
+    own = info.scheduler_config
+    asked = Request(model, "-", scheduler=scheduler, schedule_type=schedule_type, steps=steps)
+    asked.check().check_for(own)
+    made = scheduler_named(scheduler or info.scheduler, own, schedule_type)
+    made.set_timesteps(steps)
+    sigmas = [point.sigma for point in made.points]
+    return {
+        "class": type(made).__name__,
+        "config": made.config.to_dict(),
+        "timesteps": [float(point.timestep) for point in made.points],
+        "sigmas": [*sigmas, made.points[-1].next_sigma],
+        "calls": len(sigmas),
+    }
+
+
+def describe_model(models: Path, *, model: str) -> dict[str, Any]:
+    """What a checkpoint is made of; raises `EngineError`."""
+    info = find_model(models, model)
+    _, specs = read_index(info.path)
+    components = [_component(info.path, name, spec) for name, spec in specs.items() if spec]
+    return {"pipeline": info.pipeline, "components": components}
+
+
+def _component(folder: Path, name: str, spec: Spec) -> dict[str, Any]:
+    """Its parameters are counted in the headers of its files; one that is damaged has none."""
+    try:
+        files = kind_of(folder, name, spec).files
+        config = read_json(part_folder(folder, name, files) / files.config)
+        sizes = _parameters(component_files(folder, name, spec)) if files.weights else None
+    except CheckpointError:
+        config, sizes = None, None
+    return {"name": name, "class": spec.cls, "parameters": sizes, "config": config}
+
+
+def _parameters(files: list[Path]) -> int:
+    """How many numbers the weights hold, each tensor once whichever variants are there."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in files:
+        if file.suffix == ".safetensors":
+            shapes |= check_file(file)
+    return sum(math.prod(shape) for shape in shapes.values())

@@ -1,0 +1,1 @@
+"""A grid of pictures that differ in one or two settings."""
