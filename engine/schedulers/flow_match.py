@@ -47,6 +47,13 @@ class FlowMatchScheduler(ShiftedScheduler):
         sigmas = flow_sigmas(levels.astype(np.float32).astype(np.float64))
         return self.timesteps_at(sigmas), np.append(sigmas, 0.0)
 
+    def custom_plan(self, timesteps: Array | None, sigmas: Array | None) -> Plan:
+        """Both before the shift, levels without the end; the model is told timesteps as given."""
+        if timesteps is None:
+            assert sigmas is not None
+            return self.through(*self.along(self.shifted(sigmas)))
+        return self.through(timesteps, self.along(self.shifted(timesteps / len(self)))[1])
+
 
 class FlowMatchEulerDiscreteScheduler(FlowMatchScheduler):
     """Esser et al. 2024, Scaling Rectified Flow Transformers (arXiv 2403.03206).
@@ -74,13 +81,6 @@ class FlowMatchEulerDiscreteScheduler(FlowMatchScheduler):
             return super().along(levels)
         sigmas = flow_sigmas(1 - levels.astype(np.float32).astype(np.float64))
         return self.timesteps_at(sigmas), np.append(sigmas, flow_sigmas(np.ones(1)))
-
-    def custom_plan(self, timesteps: Array | None, sigmas: Array | None) -> Plan:
-        """Both before the shift, levels without the end; timesteps are told the model as given."""
-        if timesteps is None:
-            assert sigmas is not None
-            return self.through(*self.along(self.shifted(sigmas)))
-        return self.through(timesteps, self.along(self.shifted(timesteps / len(self)))[1])
 
     def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         """A straight line, along the eps believed or, if so configured, along a new one."""

@@ -190,4 +190,6 @@ class MultistepScheduler(History, ShiftedScheduler):
         if timesteps is not None and (self.shape is not None or self.scaling == "flow"):
             why = self.shape or "use_flow_sigmas"
             raise EngineError(f"{why} makes its own timesteps: give sigmas, or switch it off.")
+        if sigmas is not None and self.scaling == "flow":
+            return self.through(*self.along(self.shifted(sigmas)))
         return super().custom_plan(timesteps, sigmas)

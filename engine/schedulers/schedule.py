@@ -75,13 +75,15 @@ class Schedule(Levels):
         """Compute the schedule of a run and forget the last one.
 
         num_inference_steps: 1 to `num_train_timesteps`. In its place, where the class takes them,
-        descending custom `timesteps`, or `sigmas` including the final one.
+        descending custom `timesteps`, or `sigmas` including the final one; of flow matching its
+        own levels, before the shift and without the final one.
         device: where `timesteps` lie. Raises `EngineError`.
         """
         if sum(given is not None for given in (num_inference_steps, timesteps, sigmas)) != 1:
             raise EngineError("Give exactly one of num_inference_steps, timesteps and sigmas.")
         if num_inference_steps is None:
-            at, over = _descending("timesteps", timesteps, 1), _descending("sigmas", sigmas, 2)
+            least = 1 if self.scaling == "flow" else 2
+            at, over = _descending("timesteps", timesteps, 1), _descending("sigmas", sigmas, least)
             plan = self.custom_plan(at, over)
             self.num_inference_steps = plan.steps
         else:

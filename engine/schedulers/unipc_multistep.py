@@ -9,7 +9,7 @@ from torch import Tensor
 from engine.errors import EngineError
 from engine.schedulers.base import Noise
 from engine.schedulers.multistep import Leg, MultistepScheduler, Seen
-from engine.schedulers.points import Plan, Point
+from engine.schedulers.points import Point
 from engine.schedulers.settings import SPACING_KEYS
 from engine.schedulers.shifted import SHIFT_KEYS
 from engine.schedulers.tables import Array
@@ -51,19 +51,13 @@ class UniPCMultistepScheduler(MultistepScheduler):
             raise EngineError("shift_terminal needs use_flow_sigmas=True.")
 
     def line(self, steps: int) -> Array:
-        return self.near_one(np.linspace(1, 1 / len(self), steps + 1)[:-1])
+        return self.shifted(np.linspace(1, 1 / len(self), steps + 1)[:-1])
 
-    def near_one(self, levels: Array) -> Array:
-        """Levels of flow after the shift; the first keeps a trace of the signal."""
-        levels = self.shifted(levels)
+    def shifted(self, levels: Array) -> Array:
+        """The first keeps a trace of the signal."""
+        levels = super().shifted(levels)
         levels[0] -= 1e-6 * (abs(levels[0] - 1) < 1e-6)
         return levels
-
-    def custom_plan(self, timesteps: Array | None, sigmas: Array | None) -> Plan:
-        """Levels of flow come before the shift, and without the end."""
-        if sigmas is not None and self.scaling == "flow":
-            return self.through(*self.along(self.near_one(sigmas)))
-        return super().custom_plan(timesteps, sigmas)
 
     def reset(self) -> None:
         super().reset()

@@ -38,7 +38,7 @@ def describe(
 def encode_png(image: Image.Image, record: Mapping[str, Any]) -> bytes:
     """PNG of `image` with `record` as JSON (ASCII only) in a tEXt chunk."""
     info = PngInfo()
-    info.add_text(CHUNK, json.dumps(record, default=str))
+    info.add_text(CHUNK, json.dumps(record, default=str, allow_nan=False))
     file = io.BytesIO()
     image.save(file, "PNG", pnginfo=info)
     return file.getvalue()

@@ -9,6 +9,7 @@ from tests.browser.studio import Studio, chromium_path, open_chromium, serve
 from tests.repository import ROOT
 
 PROMPT = "a large shiny red sphere on a wooden floor"
+BUSY = "a large shiny red sphere and a small matte blue cube on a wooden floor, pink background"
 TABS = {"text-to-image": "screenshot", "unconditional": "screenshot-unconditional"}
 VIEWS = {
     "": {"viewport": {"width": 1280, "height": 900}},
@@ -18,11 +19,11 @@ VIEWS = {
 
 
 def main(folder: Path) -> None:
-    path = chromium_path()
-    assert path, "Chromium is needed; its program may be named in the variable CHROMIUM"
+    chromium = chromium_path()
+    assert chromium, "Chromium is needed; its program may be named in the variable CHROMIUM"
     with tempfile.TemporaryDirectory() as temporary:
         place = serve(Path(temporary), ROOT / "assets" / "models")
-        with place as server, open_chromium(path) as browser:
+        with place as server, open_chromium(chromium) as browser:
             for (task, name), (view, options) in itertools.product(TABS.items(), VIEWS.items()):
                 studio = Studio(browser.new_page(**options), server.url, task)
                 studio.tab.get_by_label("New seed for every run").uncheck()
@@ -34,6 +35,17 @@ def main(folder: Path) -> None:
                 studio.button("Under the hood").click()
                 studio.tab.locator(".plot").nth(2).wait_for()
                 studio.tab.locator(".beneath").screenshot(path=folder / f"{name}-hood{view}.png")
+            for view, options in VIEWS.items():
+                studio = Studio(browser.new_page(**options), server.url, "compare")
+                studio.prompt.fill(BUSY)
+                studio.tab.get_by_role("textbox", name="Values down").fill("4, 8, 16")
+                studio.button("Compare").click()
+                studio.wait("done")
+                studio.tab.locator("[data-refer]").last.click()
+                studio.page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
+                studio.page.screenshot(
+                    path=folder / f"screenshot-compare{view}.png", full_page=True
+                )
 
 
 if __name__ == "__main__":

@@ -26,6 +26,16 @@ STABLE_DIFFUSION = {
     "steps_offset": 1,
 }
 
+QUIET = [
+    pytest.mark.filterwarnings(f"ignore:{text}")
+    for text in (
+        "__array__:DeprecationWarning",
+        "__array_wrap__:DeprecationWarning",
+        ".*deprecated:FutureWarning",
+    )
+]
+"""Marks against warnings of diffusers."""
+
 SLOW: dict[str, Any] = {
     "_sigma_to_t": lambda *_: np.zeros(()),
     "_convert_to_beta": lambda _, in_sigmas, num_inference_steps: in_sigmas,
@@ -153,8 +163,8 @@ def arrives(scheduler: Any, start: int = 0, stochastic: bool = False) -> bool:
     for t in scheduler.timesteps[start:]:
         at = scheduler.point(t)
         along.append(relative_error(x, at.scale * (x0 + at.sigma * eps)) <= 1e-5)
-        a, b = at.eps
-        x, original = scheduler.step((eps - a * (x / at.scale)) / b, t, x)
+        (a, b), known = (at.x0, x0) if stochastic else (at.eps, eps)
+        x, original = scheduler.step((known - a * (x / at.scale)) / b, t, x)
         along.append(relative_error(original, x0) <= 1e-4)
     end = relative_error(x, at.next_scale * (x0 + at.next_sigma * eps)) <= 1e-5
     return end and (stochastic or all(along))

@@ -20,11 +20,13 @@ from tests.schedulers.cases import (
     PLAIN,
     STARTS,
     STOCHASTIC,
+    UPWARDS,
     predictions,
     spacings,
 )
 from tests.schedulers.mixture import ANSWERS
 from tests.schedulers.oracle import (
+    QUIET,
     STABLE_DIFFUSION,
     arrives,
     difference,
@@ -36,10 +38,7 @@ from tests.schedulers.oracle import (
     trajectory,
 )
 
-pytestmark = [  # of diffusers
-    pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning"),
-]
+pytestmark = QUIET
 
 
 def made(cls: str, steps: int | None = None, **config: Any) -> Any:
@@ -160,22 +159,25 @@ def test_a_loop_over_numbers_is_a_loop_over_elements(cls: str) -> None:
     assert all(torch.equal(a, b) for a, b in zip(walked, expected, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("cls", "thresholding"),
-    [(cls, on) for cls in CLASSES for on in (False, True) if not on or "thresholding" in keys(cls)],
-)
-def test_no_step_waits_for_the_device(cls: str, thresholding: bool) -> None:
-    for prediction_type in made(cls).predictions():
-        scheduler = made(cls, prediction_type=prediction_type, thresholding=thresholding)
-        with FakeTensorMode():
-            scheduler.set_timesteps(14)
-            x = torch.empty(2, 3, 2, 2)
-            for t in scheduler.timesteps:
-                scheduler.add_noise(x, x, scheduler.timesteps[3:4])
-                m = scheduler.scale_model_input(x, t)
-                x = scheduler.step(m, t, x, **STOCHASTIC.get(cls, {})).prev_sample
-            with pytest.raises(DataDependentOutputException):
-                x.sum().item()
+def fakes(cls: str) -> list[dict[str, Any]]:
+    """Settings whose steps are made of other operations."""
+    kinds = [{"prediction_type": kind} for kind in made(cls).predictions()]
+    return kinds if "thresholding" not in keys(cls) else [*kinds, {"thresholding": True}]
+
+
+@pytest.mark.parametrize(("cls", "settings"), [(c, s) for c in CLASSES for s in fakes(c)], ids=str)
+def test_no_step_waits_for_the_device(cls: str, settings: dict[str, Any]) -> None:
+    scheduler = made(cls, **settings)
+    with FakeTensorMode():
+        scheduler.set_timesteps(14)
+        x = torch.empty(2, 3, 2, 2)
+        scheduler.add_noise(x, x, scheduler.timesteps[3:4])
+        for t in scheduler.timesteps:
+            m = scheduler.scale_model_input(x, t)
+            x = scheduler.step(m, t, x, **STOCHASTIC.get(cls, {})).prev_sample
+        scheduler.add_noise(x, x, scheduler.timesteps[3:4])
+        with pytest.raises(DataDependentOutputException):
+            x.sum().item()
 
 
 @pytest.mark.parametrize("cls", CLASSES)
@@ -228,6 +230,24 @@ def test_set_timesteps_forgets_the_last_run(cls: str) -> None:
 )
 def test_every_point_lies_on_x0_plus_sigma_eps(cls: str, start: int) -> None:
     assert arrives(made(cls, 20, timestep_spacing="leading", clip_sample=False), start)
+
+
+@pytest.mark.parametrize("cls", [cls for cls in CLASSES if cls != UPWARDS])
+def test_levels_of_any_kind(cls: str) -> None:
+    """Custom levels, and the rest of a schedule from a level that is none of its own."""
+    scheduler = made(cls, clip_sample=False, clip_denoised=False)
+    scheduler.set_timesteps(sigmas=[0.9, 0.6, 0.3, 0.1, 0.0])  # of flow, or of sigma: any class
+    runs = [copy.copy(scheduler)]
+    scheduler.resume(0.7, 4, 9)
+    assert scheduler.points[0].sigma == 0.7
+    assert scheduler.points[-1].next_sigma == pytest.approx(scheduler.end_sigma)
+    for run in (*runs, scheduler):
+        assert run.num_inference_steps == sum(point.stage == 0 for point in run.points) >= 4
+        assert len(run.timesteps) == len(run.points) >= (4 - 1) * run.order + 1
+        if STOCHASTIC.get(cls) == {}:
+            assert all(sample.isfinite().all() for sample in trajectory(run)[0])
+        else:
+            assert arrives(run)
 
 
 # PNDM blends what the model says as it is, and so depends on what that is
@@ -302,6 +322,12 @@ def test_bad_step_options(cls: str) -> None:
         scheduler.step(noise(), t, noise(), weight=1.0)
     with pytest.raises(EngineError, match="Both generator and variance_noise"):
         scheduler.step(noise(), t, noise(), generator=torch.Generator(), variance_noise=noise())
+
+
+def test_bad_order() -> None:
+    scheduler = made("LMSDiscreteScheduler", 5)
+    with pytest.raises(EngineError, match=r"order is 0; choose 1 or more"):
+        scheduler.step(noise(), scheduler.timesteps[0], noise(), order=0)
 
 
 def test_bad_eta() -> None:

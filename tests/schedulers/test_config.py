@@ -12,6 +12,7 @@ import engine.schedulers
 from engine.errors import CheckpointError, EngineError
 from tests.schedulers.cases import CLASSES, GIVEN
 from tests.schedulers.oracle import (
+    QUIET,
     STABLE_DIFFUSION,
     difference,
     fitting,
@@ -20,10 +21,7 @@ from tests.schedulers.oracle import (
     trajectory,
 )
 
-pytestmark = [  # of diffusers
-    pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning"),
-]
+pytestmark = QUIET
 
 
 def own(scheduler: Any) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from tests.schedulers.cases import (
     spacings,
 )
 from tests.schedulers.oracle import (
+    QUIET,
     STABLE_DIFFUSION,
     arrives,
     difference,
@@ -37,10 +38,7 @@ from tests.schedulers.oracle import (
     trajectory,
 )
 
-pytestmark = [  # of diffusers
-    pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning"),
-]
+pytestmark = QUIET
 
 STEPS = (1, 2, 5, 20, 50)
 

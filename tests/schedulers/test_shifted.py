@@ -101,3 +101,15 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 def test_bad_settings(cls: str, config: dict[str, Any], message: str) -> None:
     with pytest.raises(EngineError, match=message):
         getattr(engine.schedulers, cls)(**config)
+
+
+@pytest.mark.parametrize("levels", [[0.9, 0.5, 0.2], [0.7]])
+@pytest.mark.parametrize("cls", [*FLOW, "SASolverScheduler", "FlowMatchHeunDiscreteScheduler"])
+def test_custom_levels_mean_the_same_in_every_class(cls: str, levels: list[float]) -> None:
+    kind = getattr(engine.schedulers, cls)
+    flow = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
+    scheduler = kind(**{key: value for key, value in flow.items() if key in kind.keys})
+    scheduler.set_timesteps(sigmas=levels)
+    assert scheduler.num_inference_steps == len(levels)
+    starts = [p.sigma * p.scale for p in scheduler.points if p.stage == 0]
+    assert starts == pytest.approx(levels)

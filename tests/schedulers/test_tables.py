@@ -8,9 +8,12 @@ import scipy.stats
 import torch
 
 import engine.schedulers
+from benchmarks import lines
 from engine.schedulers import tables
 from tests.schedulers.cases import CLASSES
-from tests.schedulers.oracle import keys, pair
+from tests.schedulers.oracle import QUIET, keys, pair
+
+pytestmark = QUIET
 
 ONLY = {"sigmoid": ["DDPMScheduler"], "exp": ["HeunDiscreteScheduler"]}
 """Beta schedule -> the classes of diffusers that have it, where not all do."""
@@ -61,3 +64,7 @@ def test_no_method_is_written_twice() -> None:
     twice = [names for names in bodies.values() if len(names) > 1]
     # what the base's __init__ makes of the settings is all that a class of settings needs
     assert [n for n in itertools.chain(*twice) if not n.endswith(".__init__")] == []
+
+
+def test_the_whole_family_is_short() -> None:
+    assert lines.ours() < min(2000, lines.theirs() / 4)
