@@ -82,6 +82,8 @@ class Levels(Settings):
         kind = self.config.get("schedule_type")
         if not kind:
             return self.grid(steps)
+        if "beta_schedule" not in self.keys or self.scaling == "flow":
+            raise EngineError(f"{kind} is for models with a table of betas: choose Automatic.")
         sigmas = sigmas_of_type(kind, self.table, steps)
         return self.timesteps_at(sigmas), np.append(sigmas, self.end_sigma)
 

@@ -18,6 +18,8 @@ __all__ = ["SCHEDULERS", "SCHEDULER_CLASSES", "scheduler_named", "split_name", "
 
 MULTISTEP = "DPMSolverMultistepScheduler"
 DATA = {"algorithm_type": "dpmsolver++"}
+NOISE = {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"}
+SECOND: dict[str, Any] = {"solver_order": 2, "solver_type": "midpoint"}
 SDE = {"algorithm_type": "sde-dpmsolver++"}
 
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -30,20 +32,17 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "PNDM": ("PNDMScheduler", {"skip_prk_steps": True}),
     "DPM2": ("KDPM2DiscreteScheduler", {}),
     "DPM2 a": ("KDPM2AncestralDiscreteScheduler", {}),
-    "DPM++ 2M": (MULTISTEP, {**DATA, "solver_order": 2, "solver_type": "midpoint"}),
-    "DPM++ 2M SDE": (MULTISTEP, {**SDE, "solver_order": 2, "solver_type": "midpoint"}),
+    "DPM++ 2M": (MULTISTEP, {**DATA, **SECOND}),
+    "DPM++ 2M SDE": (MULTISTEP, {**SDE, **SECOND}),
     "DPM++ 2M SDE Heun": (MULTISTEP, {**SDE, "solver_order": 2, "solver_type": "heun"}),
     "DPM++ 3M": (MULTISTEP, {**DATA, "solver_order": 3}),
     "DPM++ 3M SDE": (MULTISTEP, {**SDE, "solver_order": 3}),
     "DPM++ 2S": (
         "DPMSolverSinglestepScheduler",
-        {**DATA, "solver_order": 2, "solver_type": "midpoint"},
+        {**DATA, **SECOND},
     ),
     "DPM++ SDE": ("DPMSolverSDEScheduler", {}),
-    "DPM solver": (
-        MULTISTEP,
-        {"algorithm_type": "dpmsolver", "solver_order": 2, "final_sigmas_type": "sigma_min"},
-    ),
+    "DPM solver": (MULTISTEP, {**NOISE, "solver_order": 2}),
     "DEIS": ("DEISMultistepScheduler", {"algorithm_type": "deis", "solver_type": "logrho"}),
     "UniPC": ("UniPCMultistepScheduler", {"solver_type": "bh2"}),
     "SA-Solver": ("SASolverScheduler", {"algorithm_type": "data_prediction"}),
@@ -51,10 +50,7 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "LCM": ("LCMScheduler", {}),
     "TCD": ("TCDScheduler", {}),
     "EDM Euler": ("EDMEulerScheduler", {}),
-    "EDM DPM++ 2M": (
-        "EDMDPMSolverMultistepScheduler",
-        {**DATA, "solver_order": 2, "solver_type": "midpoint"},
-    ),
+    "EDM DPM++ 2M": ("EDMDPMSolverMultistepScheduler", {**DATA, **SECOND}),
     "Consistency": ("CMStochasticIterativeScheduler", {}),
     "Flow Euler": ("FlowMatchEulerDiscreteScheduler", {}),
     "Flow Heun": ("FlowMatchHeunDiscreteScheduler", {}),

@@ -123,3 +123,12 @@ def test_names_in_any_case() -> None:
 def test_the_types_need_no_torch() -> None:
     code = "import sys, engine.schedulers.schedule_types; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "cls", ["IPNDMScheduler", "EDMEulerScheduler", "FlowMatchEulerDiscreteScheduler"]
+)
+def test_levels_without_betas_have_no_such_types(cls: str) -> None:
+    scheduler = getattr(engine.schedulers, cls).from_config({"schedule_type": "Normal"})
+    with pytest.raises(EngineError, match="Normal is for models with a table of betas"):
+        scheduler.set_timesteps(5)
