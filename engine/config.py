@@ -3,6 +3,7 @@
 import functools
 import inspect
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -109,6 +110,10 @@ class Config(Mapping[str, Any]):
     def to_dict(self) -> dict[str, Any]:
         """Return a copy in plain lists and dictionaries."""
         return {key: _thaw(value) for key, value in self._values.items()}
+
+    def finite(self) -> dict[str, Any]:
+        """Return a copy without the settings that JSON cannot say: infinities, each a default."""
+        return {k: v for k, v in self.to_dict().items() if v not in (math.inf, -math.inf)}
 
     def to_json(self) -> str:
         """Return the settings as indented JSON, keys sorted."""

@@ -27,6 +27,11 @@ class Control:
         self.first = first
         self._planned = sorted(planned, key=lambda change: change.call)
 
+    def begin(self) -> Mapping[str, Any]:
+        """Return `first`, which holds for one run."""
+        first, self.first = self.first, {}
+        return first
+
     def change(self, **settings: Any) -> None:
         """Ask for other settings from the next step on: fields of a `Change`, without the call.
 
@@ -34,7 +39,9 @@ class Control:
         """
         change = Change(0, **settings)
         with self._lock:
-            self._asked.append(change)
+            # one that sets the same has not been met yet, and never will be
+            others = [c for c in self._asked if c.settings.keys() != change.settings.keys()]
+            self._asked = [*others, change]
 
     def take(self, call: int) -> list[Change]:
         """The changes that are due before a call of the model, each once, in order."""

@@ -75,7 +75,7 @@ class Course:
         self, own: Any, settings: Settings, control: Control, device: torch.device
     ) -> None:
         self._own, self._control, self._device = own, control, device
-        self.settings = settings.changed(Change(0, **control.first))
+        self.settings = settings.changed(Change(0, **control.begin()))
         as_it_is = not (self.settings.scheduler or self.settings.schedule_type)
         self.scheduler = own if as_it_is else self._make(self.settings)
         self.scheduler.set_timesteps(self.settings.steps, device=device)

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.errors import RequestError
 
-__all__ = ["LIMITS", "check_number", "check_text"]
+__all__ = ["LIMITS", "MAX_CHANGES", "check_number", "check_text"]
 
 LIMITS: dict[str, tuple[float, float]] = {
     "steps": (1, 1000),
@@ -19,6 +19,8 @@ LIMITS: dict[str, tuple[float, float]] = {
 """Field -> smallest and largest value."""
 
 MAX_TEXT = 10_000
+MAX_CHANGES = 100
+"""Of the settings of one run: each may make a schedule anew."""
 
 
 def check_text(name: str, value: Any) -> None:
@@ -36,6 +38,8 @@ def check_number(name: str, value: Any) -> None:
     wanted = int if whole else (int, float)
     # an int is finite, and a huge one would not fit into the float that isfinite looks at
     finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    if isinstance(value, int) and value.bit_length() > 64:
+        raise RequestError(f"{name} is far too large: it must be from {low} to {high}.")
     if not isinstance(value, wanted) or isinstance(value, bool) or not finite:
         kind = "a whole number" if whole else "a number"
         raise RequestError(f"{name} is {value!r}: {kind} from {low} to {high} is needed.")

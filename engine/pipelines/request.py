@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from engine.errors import RequestError
 from engine.pipelines.changes import Change, check_names
-from engine.pipelines.limits import LIMITS, check_number, check_text
+from engine.pipelines.limits import LIMITS, MAX_CHANGES, check_number, check_text
 from engine.pipelines.tasks import TASKS
 from engine.schedulers.registry import unfit
 
@@ -89,6 +89,10 @@ class Request:
     def _check_changes(self) -> None:
         if not isinstance(self.changes, tuple):
             raise RequestError(f"changes is {self.changes!r}: a tuple of changes is needed.")
+        if len(self.changes) > MAX_CHANGES:
+            raise RequestError(
+                f"changes has {len(self.changes)} entries: a run takes {MAX_CHANGES} at most."
+            )
         for change in self.changes:
             change.check()
             for name in change.settings.keys() & set(UNUSED.get(self.task, ())):

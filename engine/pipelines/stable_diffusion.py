@@ -95,6 +95,8 @@ class StableDiffusionPipeline(SamplingPipeline):
                 guided,
             )
 
+        if negative_prompt or negative_prompt_embeds is not None:
+            text(True)  # guidance may come on the way: what is wrong with it is told now
         scale = self.vae.downscale
         count = len(text(course.guided)) // (2 if course.guided else 1)
         shape = (count, self.unet.config.in_channels, height // scale, width // scale)

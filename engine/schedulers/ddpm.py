@@ -50,7 +50,7 @@ class DDPMScheduler(DiscreteScheduler):
         m, v = self._split(m, x.shape[1])
         x0 = self.original(at, x, m)
         x = torch.lerp(x0, x, (at.next_sigma / at.sigma) ** 2)
-        if at.timestep > 0:
+        if at.timestep > 0 and not (self.resumed and at.next_sigma == 0):
             x = x + self._variance(at, v) ** 0.5 / at.next_scale * noise()
         return x, x0
 

@@ -10,7 +10,7 @@ from engine.config import choice
 from engine.errors import EngineError
 from engine.schedulers import tables
 from engine.schedulers.points import PREDICTIONS
-from engine.schedulers.schedule_types import sigmas_of_type
+from engine.schedulers.schedule_types import sigmas_of_type, type_named
 from engine.schedulers.settings import Settings
 from engine.schedulers.tables import Array
 
@@ -79,7 +79,7 @@ class Levels(Settings):
 
     def levels(self, steps: int) -> tuple[Array, Array]:
         """`grid`, or that of the schedule type that was asked for in its place."""
-        kind = self.config.get("schedule_type")
+        kind = type_named(self.config.get("schedule_type") or "")
         if not kind:
             return self.grid(steps)
         if "beta_schedule" not in self.keys or self.scaling == "flow":

@@ -41,7 +41,7 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
         "DPMSolverSinglestepScheduler",
         {**DATA, **SECOND},
     ),
-    "DPM++ SDE": ("DPMSolverSDEScheduler", {}),
+    "DPM++ SDE": ("DPMSolverSDEScheduler", {"noise_sampler_seed": None}),
     "DPM solver": (MULTISTEP, {**NOISE, "solver_order": 2}),
     "DEIS": ("DEISMultistepScheduler", {"algorithm_type": "deis", "solver_type": "logrho"}),
     "UniPC": ("UniPCMultistepScheduler", {"solver_type": "bh2"}),
@@ -77,13 +77,11 @@ MARKS = {"sigma_schedule": "EDM", "clip_denoised": "consistency", "shift": "flow
 """Configuration key -> the family whose classes alone have it."""
 
 FLOW_ABLE = (
-    "DEISMultistepScheduler",
     "DPMSolverMultistepScheduler",
     "DPMSolverSinglestepScheduler",
-    "SASolverScheduler",
     "UniPCMultistepScheduler",
 )
-"""Classes of diffusion that do flow as well, with `use_flow_sigmas`."""
+"""Classes of diffusion that do flow as well, with `use_flow_sigmas`, and take it to its end."""
 
 VARIANCE_ABLE = (
     "DDPMScheduler",

@@ -1,5 +1,6 @@
 """The schedule of a run, and finding one's place in it."""
 
+import math
 import operator
 from collections.abc import Sequence
 from dataclasses import replace
@@ -36,6 +37,8 @@ class Schedule(Levels):
     num_inference_steps: int | None = None
     """None before `set_timesteps`: a step is then one of the training schedule's."""
 
+    resumed: bool = False
+    """The schedule is the rest of a run: it need not end where the model was trained to end."""
     _points: tuple[Point, ...]
 
     def __init__(self, **settings: Any) -> None:
@@ -82,20 +85,23 @@ class Schedule(Levels):
         if sum(given is not None for given in (num_inference_steps, timesteps, sigmas)) != 1:
             raise EngineError("Give exactly one of num_inference_steps, timesteps and sigmas.")
         if num_inference_steps is None:
-            least = 1 if self.scaling == "flow" else 2
-            at, over = _descending("timesteps", timesteps, 1), _descending("sigmas", sigmas, least)
-            plan = self.custom_plan(at, over)
+            last = len(self) - ("beta_schedule" in self.keys)
+            levels = (1, 1e-6, 1.0) if self.scaling == "flow" else (2, 0.0, math.inf)
+            plan = self.custom_plan(
+                _descending("timesteps", timesteps, 1, 0.0, last),
+                _descending("sigmas", sigmas, *levels),
+            )
             self.num_inference_steps = plan.steps
         else:
             steps, most = operator.index(num_inference_steps), self.config.num_train_timesteps
             if not 1 <= steps <= most:
                 raise EngineError(
-                    f"num_inference_steps is {steps}; choose 1 to {most}, the number of timesteps "
-                    "that the model was trained on."
+                    f"num_inference_steps is {steps}; choose 1 to {most}, as trained."
                 )
             own = not self.config.get("schedule_type")
             plan = self.plan(steps) if own else Schedule.plan(self, steps)
             self.num_inference_steps = steps
+        self.resumed = False
         self._install(plan, device)
 
     def resume(
@@ -107,11 +113,13 @@ class Schedule(Levels):
         What earlier steps have shown is not known here, as at the start of a run.
         """
         timesteps, sigmas = self.levels(total)
+        if sigma <= sigmas[-1] or sigmas[0] < sigmas[-1]:
+            raise EngineError(f"{type(self).__name__} has no level below {sigma:.3g} to go on to.")
         levels, places = tables.rest_of(sigmas, sigma, steps)
         near = np.minimum(places[:-1].round().astype(int), total - 1)
         here = np.isclose(near, places[:-1])
         at = np.where(here, timesteps[near], self.timesteps_at(levels[:-1]))
-        self.num_inference_steps = steps
+        self.num_inference_steps, self.resumed = steps, True
         self._install(self.through(at, levels), device)
 
     def _install(self, plan: Plan, device: torch.device | str | None) -> None:
@@ -173,12 +181,12 @@ class Schedule(Levels):
         return points[self._places[timestep]]
 
 
-def _descending(name: str, values: Sequence[float] | None, least: int) -> Array | None:
+def _descending(name: str, values: Any, least: int, lowest: float, highest: float) -> Any:
     if values is None:
         return None
     array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or len(array) < least or not (np.diff(array) < 0).all() or array[-1] < 0:
-        raise EngineError(
-            f"{name} are {array.tolist()}; give at least {least}, descending, none below 0."
-        )
+    right = array.ndim == 1 and len(array) >= least and np.isfinite(array).all()
+    if not (right and (np.diff(array) < 0).all() and lowest <= array[-1] and array[0] <= highest):
+        ends = f"from {highest} at most to {lowest} at least"
+        raise EngineError(f"{name} are {array.tolist()}; give {least} or more, descending, {ends}.")
     return array

@@ -30,6 +30,7 @@ class Job:
         self.request = request
         self.previews = previews
         self.changes: list[Mapping[str, Any]] = []
+        self.asked = 0  # changes, met or not
         """Settings that are to change before it begins."""
         self.attempts = 0
         self.cancelling = False

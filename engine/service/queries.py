@@ -8,8 +8,9 @@ from engine.checkpoints.catalog import find_model
 from engine.checkpoints.components import Spec, component_files, kind_of, read_index
 from engine.checkpoints.repository import part_folder
 from engine.checkpoints.weights import check_file
-from engine.config import read_json
+from engine.config import Config, read_json
 from engine.errors import CheckpointError
+from engine.pipelines.limits import check_text
 from engine.pipelines.request import Request
 from engine.schedulers.registry import scheduler_named
 
@@ -25,16 +26,17 @@ def describe_schedule(
     the model, in x = x0 + sigma * eps with the level where it ends as the last, and the number of
     `calls`. Raises `EngineError`.
     """
+    asked = Request(model, "-", scheduler=scheduler, schedule_type=schedule_type, steps=steps)
+    asked.check()
     info = find_model(models, model)
     own = info.scheduler_config
-    asked = Request(model, "-", scheduler=scheduler, schedule_type=schedule_type, steps=steps)
-    asked.check().check_for(own)
+    asked.check_for(own)
     made = scheduler_named(scheduler or info.scheduler, own, schedule_type)
     made.set_timesteps(steps)
     sigmas = [point.sigma for point in made.points]
     return {
         "class": type(made).__name__,
-        "config": made.config.to_dict(),
+        "config": made.config.finite(),
         "timesteps": [float(point.timestep) for point in made.points],
         "sigmas": [*sigmas, made.points[-1].next_sigma],
         "calls": len(sigmas),
@@ -43,6 +45,7 @@ def describe_schedule(
 
 def describe_model(models: Path, *, model: str) -> dict[str, Any]:
     """What a checkpoint is made of; raises `EngineError`."""
+    check_text("model", model)
     info = find_model(models, model)
     _, specs = read_index(info.path)
     components = [_component(info.path, name, spec) for name, spec in specs.items() if spec]
@@ -53,7 +56,7 @@ def _component(folder: Path, name: str, spec: Spec) -> dict[str, Any]:
     """Its parameters are counted in the headers of its files; one that is damaged has none."""
     try:
         files = kind_of(folder, name, spec).files
-        config = read_json(part_folder(folder, name, files) / files.config)
+        config = Config(read_json(part_folder(folder, name, files) / files.config)).finite()
         sizes = _parameters(component_files(folder, name, spec)) if files.weights else None
     except CheckpointError:
         config, sizes = None, None

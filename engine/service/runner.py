@@ -1,7 +1,6 @@
 """One run of the engine, from a Request to PNGs, told event by event."""
 
 import gc
-import math
 import platform
 import statistics
 import time
@@ -39,7 +38,6 @@ from engine.service.runlog import RunLog
 
 __all__ = ["EngineRunner"]
 
-INFINITIES = (math.inf, -math.inf)
 RECENT = 16
 
 
@@ -177,8 +175,7 @@ class EngineRunner:
                 yield from _film(pipeline, progress, frames, film)
 
     def _made(self, scheduler: Any) -> dict[str, Any]:
-        # JSON has no infinity; where a scheduler has one, it is the default
-        config = {k: v for k, v in scheduler.config.to_dict().items() if v not in INFINITIES}
+        config = scheduler.config.finite()
         return {
             "scheduler": {"_class_name": type(scheduler).__name__, **config},
             "device": self.device,

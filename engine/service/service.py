@@ -12,6 +12,7 @@ from typing import Any
 from engine.checkpoints.catalog import find_model
 from engine.errors import EngineError, RequestError
 from engine.pipelines.changes import Change
+from engine.pipelines.limits import MAX_CHANGES
 from engine.pipelines.request import Request
 from engine.service.errors import WorkerDown
 from engine.service.events import TERMINAL, Cancelled, Event, Failed, Saved
@@ -140,13 +141,18 @@ class Service:
         """Change settings of a job, as a `Change` has them: from the next step on when it runs,
         from the start when it waits; one that ended stays as it is.
 
-        A `Changed` event tells that it took effect, or why not. Raises JobNotFound.
+        A `Changed` event tells that it took effect, or why not; none comes where nothing changes,
+        or where the run is over before it is met. Raises JobNotFound, and RequestError for what no
+        run could do, or for more than MAX_CHANGES of one job.
         """
-        settings = Change(0, **settings).settings
+        settings = Change(0, **settings).check().settings
         with self._lock:
             found = self._jobs.find(job, owner)
             if found.ended:
                 return
+            found.asked += 1
+            if found.asked > MAX_CHANGES:
+                raise RequestError(f"A run takes {MAX_CHANGES} changes at most: let it end.")
             if not found.begun:  # for the worker that will take it, or take it again
                 found.changes.append(settings)
             if found is self._running:

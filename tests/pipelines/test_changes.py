@@ -140,12 +140,30 @@ def test_several_changes_at_once_are_taken_in_order(pipeline: Any) -> None:
     next(run), next(run)
     control.change(scheduler="DDIM", steps=9)
     control.change(scheduler="Flow Euler")
-    control.change(steps=8, scheduler="Heun")
-    control.change(scheduler="heun")  # is so already
+    control.change(steps=8)
+    control.change(guidance_scale=ASKED.guidance_scale)  # is so already
     progress = next(run)
     assert [bool(one.refused) for one in progress.taken] == [False, True, False]
-    assert type(progress.scheduler).__name__ == "HeunDiscreteScheduler"
-    assert progress.total == 2 + 2 * 6 - 1
+    assert type(progress.scheduler).__name__ == "DDIMScheduler"
+    assert progress.total == 8
+
+
+def test_of_a_flood_only_the_newest_is_met(pipeline: Any) -> None:
+    control = Control()
+    run = pipeline.stream_request(ASKED, control)
+    next(run)
+    for steps in [6, 7, 9] * 500:
+        control.change(steps=steps)
+        control.change(scheduler="DDIM" if steps == 9 else "Heun")
+    progress = next(run)
+    assert [one.change.settings for one in progress.taken] == [{"steps": 9}, {"scheduler": "DDIM"}]
+
+
+def test_a_control_keeps_nothing_of_a_request_for_the_next_run(pipeline: Any) -> None:
+    control = Control()
+    drain(pipeline.stream_request(replace(ASKED, scheduler="Heun"), control))
+    progress = next(pipeline.stream("a", num_inference_steps=3, control=control))
+    assert type(progress.scheduler) is type(pipeline.scheduler)
 
 
 @pytest.mark.parametrize(

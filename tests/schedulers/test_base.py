@@ -236,7 +236,8 @@ def test_every_point_lies_on_x0_plus_sigma_eps(cls: str, start: int) -> None:
 def test_levels_of_any_kind(cls: str) -> None:
     """Custom levels, and the rest of a schedule from a level that is none of its own."""
     scheduler = made(cls, clip_sample=False, clip_denoised=False)
-    scheduler.set_timesteps(sigmas=[0.9, 0.6, 0.3, 0.1, 0.0])  # of flow, or of sigma: any class
+    end = [] if scheduler.scaling == "flow" else [0.0]
+    scheduler.set_timesteps(sigmas=[0.9, 0.6, 0.3, 0.1, *end])
     runs = [copy.copy(scheduler)]
     scheduler.resume(0.7, 4, 9)
     assert scheduler.points[0].sigma == 0.7
@@ -337,3 +338,10 @@ def test_bad_eta() -> None:
 
 def test_every_class_has_a_name() -> None:
     assert {kind for kind, *_ in SCHEDULERS.values()} == set(CLASSES)
+
+
+def test_a_resumed_run_of_ddpm_ends_without_noise() -> None:
+    scheduler = made("DDPMScheduler", variance_type="fixed_large", clip_sample=False)
+    scheduler.resume(1.0, 3, 20)
+    assert scheduler.timesteps[-1] > 0
+    assert arrives(scheduler, stochastic=True)

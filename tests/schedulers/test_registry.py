@@ -113,7 +113,7 @@ def test_what_does_not_fit_is_refused_with_the_reason(name: str, family: str) ->
     config = FAMILIES[family]
     kinds = {"EDM": "EDM", "Consistency": "consistency", "Flow": "flow", "iPNDM": "continuous-time"}
     own = kinds.get(name.split()[0], "diffusion")
-    either = name.startswith(("DPM++ 2", "DPM++ 3", "DPM solver", "DEIS", "UniPC", "SA-"))
+    either = name.startswith(("DPM++ 2", "DPM++ 3", "DPM solver", "UniPC"))
     fits = name != "DDIM inverse" and (own == family or (family == "flow" and either))
     reason = unfit(f"{name} Karras", config)
     assert bool(reason) != fits

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import EngineError, RequestError
+from engine.pipelines.limits import MAX_CHANGES
 from engine.service import JobNotFound, Service
-from engine.service.events import Changed, Event, Finished, Started, Step
+from engine.service.events import Cancelled, Changed, Event, Finished, Started, Step
 from engine.service.history import owner_folder
 from tests.service.stub import request, wait_for, watch
 
@@ -51,8 +52,8 @@ async def test_a_waiting_job_begins_with_its_changes(service: Service) -> None:
 async def test_who_comes_late_sees_every_change(service: Service) -> None:
     job = service.submit(request("slow", steps=500), "ann")
     await wait_for(service, job, Step)
-    for steps in (400, 5):
-        service.change(job, "ann", steps=steps)
+    service.change(job, "ann", guidance_scale=3.0)
+    service.change(job, "ann", steps=5)
     assert changed(await watch(service, job)) == changed(await watch(service, job))
     assert len(changed(await watch(service, job))) == 2
 
@@ -102,3 +103,22 @@ def test_no_room_for_a_picture_is_told(tmp_path: Path, models: Path) -> None:
     full = Service(lambda: pytest.fail("not started"), tmp_path / "out", models)
     with pytest.raises(EngineError, match=r"could not be saved in .*Make room"):
         full.keep(b"png", "ann")
+
+
+async def test_what_no_run_could_do_is_told_at_once(service: Service) -> None:
+    job = service.submit(request("slow", steps=500), "ann")
+    for settings in ({"steps": 10**5000}, {"scheduler": "x" * 100_000}, {"guidance_scale": -1.0}):
+        with pytest.raises(RequestError, match=next(iter(settings))):
+            service.change(job, "ann", **settings)
+    service.cancel(job, "ann")
+    assert changed(await watch(service, job)) == []
+
+
+async def test_a_run_takes_so_many_changes(service: Service) -> None:
+    job = service.submit(request("slow", steps=500), "ann")
+    for steps in range(1, MAX_CHANGES + 1):
+        service.change(job, "ann", steps=400 + steps)
+    with pytest.raises(RequestError, match="100 changes at most"):
+        service.change(job, "ann", steps=5)
+    service.cancel(job, "ann")
+    assert isinstance((await watch(service, job))[-1], Cancelled)
