@@ -95,9 +95,7 @@ class Schedule(Levels):
         else:
             steps, most = operator.index(num_inference_steps), self.config.num_train_timesteps
             if not 1 <= steps <= most:
-                raise EngineError(
-                    f"num_inference_steps is {steps}; choose 1 to {most}, as trained."
-                )
+                raise EngineError(f"num_inference_steps is {steps}; choose 1 to {most}.")
             own = not self.config.get("schedule_type")
             plan = self.plan(steps) if own else Schedule.plan(self, steps)
             self.num_inference_steps = steps
