@@ -70,7 +70,8 @@ def size_group(shared: Shared, task: str, model: Component) -> Inputs:
         sides = (info.width, info.height) if info else ()
         return [gr.update(**_side(side)) for side in sides] or [gr.skip(), gr.skip()]
 
-    model.change(own_size, model, [width, height], preprocess=False, **SILENT)
+    # what sends a model along with a size of its own must not lose that
+    model.input(own_size, model, [width, height], preprocess=False, **SILENT)
     return {"width": width, "height": height}
 
 

@@ -92,7 +92,7 @@ class Panel:
             values = {name: FIELDS[name](name, value) for name, value in settings.items()}
             answer = await self._service.query("schedule", **values)
         except EngineError as error:
-            return {self._schedule: hood.problem("Schedule", str(error))}
+            return {self._schedule: hood.problem("Schedule", str(error)), self._config: ""}
         return {self._schedule: hood.schedule(answer), self._config: hood.config(answer)}
 
     async def _ask(

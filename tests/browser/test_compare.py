@@ -138,6 +138,7 @@ def test_a_grid_goes_on_through_a_reload_and_ends_on_request(studio: Studio) -> 
     expect(drawing).to_be_visible()
     studio.button("Stop").click()
     line = studio.wait("stopped").inner_text()
+    expect(cells(studio, "drawing")).to_have_count(0)
     done = cells(studio, "done").count()
     assert 2 <= done < 8 and f"{done} of 8 cells" in line
     expect(cells(studio, "stopped")).to_have_count(8 - done)

@@ -14,12 +14,12 @@ def task(request: pytest.FixtureRequest) -> str:
 
 def test_stop_ends_the_run(studio: Studio) -> None:
     """That it ends within a step is shown where no click travels: in the tests of the service."""
-    studio.fill(Steps=500, Pictures=16)
+    studio.fill(Steps=200, Pictures=16)
     studio.start()
     studio.wait_for_step(2)
     studio.button("Stop").click()
     stopped = int(studio.wait("stopped").get_attribute("data-step") or -1)
-    assert 2 <= stopped < 500
+    assert 2 <= stopped < 200
     expect(studio.button("Generate")).to_be_enabled()
     assert "2 steps" in studio.run(Steps=2, Pictures=1)
 

@@ -90,7 +90,7 @@ def test_the_line_says_how_far_the_grid_is(board: Board) -> None:
 def test_costs_add_up(board: Board) -> None:
     assert "2 pictures · 18 calls of the model · 2.5 s" in totals(board)
     assert "download" not in totals(board)
-    assert 'download="stepwise-grid-b.png"' in totals(board, "pictures/s/b.png")
+    assert 'download="stepwise-b.png"' in totals(board, "pictures/s/b.png")
     board.cells = [Cell("job")] * 4
     assert totals(board) == ""
 

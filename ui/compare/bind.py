@@ -190,5 +190,8 @@ class Comparing:
             path = await asyncio.to_thread(self._service.keep, png, owner)
         except EngineError as error:
             warn(str(error))
-            return {self._parts.totals: gr.skip()}
-        return {self._parts.totals: totals(board, self._shared.route.address(path))}
+        except OSError:
+            warn("A picture of the grid cannot be read any more: compare again, then save.")
+        else:
+            return {self._parts.totals: totals(board, self._shared.route.address(path))}
+        return {self._parts.totals: totals(board)}

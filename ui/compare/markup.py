@@ -142,10 +142,12 @@ def totals(board: Board, saved: str = "") -> str:
     """What the grid has cost, and its download once it was saved at an address."""
     if not board.paths:
         return ""
-    cost = f"{len(board.paths)} pictures · {board.calls} calls of the model · {board.seconds:.1f} s"
+    pictures = f"{len(board.paths)} picture{'s' * (len(board.paths) != 1)}"
+    calls = f"{board.calls} call{'s' * (board.calls != 1)} of the model"
+    cost = f"{pictures} · {calls} · {board.seconds:.1f} s"
     link = ""
     if saved:
-        name = f"stepwise-grid-{saved.rpartition('/')[2]}"
+        name = f"stepwise-{saved.rpartition('/')[2]}"
         link = f'<a href="{escape(saved)}" download="{escape(name)}">Download PNG</a>'
     return f'<div class="facts"><p>{escape(cost)}</p>{link}</div>'
 
