@@ -12,7 +12,7 @@ from engine.service import Service
 from tests.ui.stub import StubWorker, stub_models
 from ui.compare.bind import Comparing, Parts
 from ui.compare.board import Board
-from ui.compare.markup import EMPTY
+from ui.compare.markup import EMPTY, totals
 from ui.controls import Actions
 from ui.pictures import PictureRoute
 from ui.session import kept_in_browser
