@@ -15,7 +15,7 @@ from engine.pipelines.changes import Change
 from engine.pipelines.limits import MAX_CHANGES
 from engine.pipelines.request import Request
 from engine.service.errors import WorkerDown
-from engine.service.events import TERMINAL, Cancelled, Event, Failed, Saved
+from engine.service.events import TERMINAL, Cancelled, Changed, Event, Failed, Saved
 from engine.service.history import History
 from engine.service.jobs import Job, Jobs
 from engine.service.messages import Cancel, Picture, Ready, Run, Steer
@@ -142,10 +142,14 @@ class Service:
         from the start when it waits; one that ended stays as it is.
 
         A `Changed` event tells that it took effect, or why not; none comes where nothing changes,
-        or where the run is over before it is met. Raises JobNotFound, and RequestError for what no
-        run could do, or for more than MAX_CHANGES of one job.
+        or where the run is over before it is met. Raises JobNotFound, and RequestError for more
+        than MAX_CHANGES of one job.
         """
-        settings = Change(0, **settings).check().settings
+        change, refused = Change(0, **settings), ""
+        try:
+            settings = change.check().settings
+        except RequestError as error:
+            refused = str(error)
         with self._lock:
             found = self._jobs.find(job, owner)
             if found.ended:
@@ -153,6 +157,9 @@ class Service:
             found.asked += 1
             if found.asked > MAX_CHANGES:
                 raise RequestError(f"A run takes {MAX_CHANGES} changes at most: let it end.")
+            if refused:
+                found.publish(Changed(call=found.steps, settings={}, refused=refused))
+                return
             if not found.begun:  # for the worker that will take it, or take it again
                 found.changes.append(settings)
             if found is self._running:

@@ -153,6 +153,7 @@ def test_wrong_values_are_named_and_the_grid_stays(studio: Studio) -> None:
     vary(studio, "Down", "None")
     vary(studio, "Across", "Guidance")
     values = studio.tab.get_by_role("textbox", name="Values across")
+    expect(values).to_have_value("2, 5, 8")  # what the axis begins with
     values.fill("1, 3")
     studio.prompt.fill("a")
     studio.tab.get_by_label("number input for Steps").fill("1")
