@@ -103,10 +103,8 @@ class Course:
     @property
     def steps(self) -> int:
         """How many steps were done, of those that were asked for."""
-        # a second-order scheduler may count its later calls as steps too
-        first = [point.stage == 0 for point in self.scheduler.points]
-        done = sum(first[: self._index]) * self.scheduler.num_inference_steps // sum(first)
-        return self._before + int(done)
+        done = self.scheduler.points[: self._index]
+        return self._before + sum(point.stage == 0 for point in done)
 
     def turns(self) -> Iterator[Turn]:
         """Walk to the end. Raises `RunCancelled` before the next call when asked to."""

@@ -128,6 +128,17 @@ class Studio:
     def button(self, name: str) -> Locator:
         return self.tab.get_by_role("button", name=name)
 
+    def controls(self) -> list[tuple[str, str]]:
+        """Role and name of every control of the page, as a screen reader is told."""
+        session = self.page.context.new_cdp_session(self.page)
+        nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+        roles = ["button", "checkbox", "combobox", "link", "slider", "spinbutton", "tab", "textbox"]
+        return [
+            (node["role"]["value"], node.get("name", {}).get("value", ""))
+            for node in nodes
+            if not node["ignored"] and node["role"]["value"] in roles
+        ]
+
     def fill(self, prompt: str = "a", **numbers: object) -> None:
         """Type the prompt, where the tab has one, and the numbers of sliders by their labels."""
         if self.prompt.count():

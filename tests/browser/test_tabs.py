@@ -85,13 +85,6 @@ def test_a_phone_shows_it_in_one_column(chromium: Browser, server: Server, task:
 
 
 def test_every_control_has_a_name(studio: Studio) -> None:
-    session = studio.page.context.new_cdp_session(studio.page)
-    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
-    roles = ["button", "checkbox", "combobox", "link", "slider", "spinbutton", "tab", "textbox"]
-    controls = [
-        (node["role"]["value"], node.get("name", {}).get("value", ""))
-        for node in nodes
-        if not node["ignored"] and node["role"]["value"] in roles
-    ]
+    controls = studio.controls()
     assert len(controls) > 15
     assert [role for role, name in controls if not name.strip()] == []
