@@ -17,19 +17,29 @@ if TYPE_CHECKING:
     from engine.pipelines import PNDMPipeline as PNDMPipeline
     from engine.pipelines import StableDiffusionPipeline as StableDiffusionPipeline
     from engine.schedulers import CMStochasticIterativeScheduler as CMStochasticIterativeScheduler
+    from engine.schedulers import DDIMInverseScheduler as DDIMInverseScheduler
     from engine.schedulers import DDIMScheduler as DDIMScheduler
     from engine.schedulers import DDPMScheduler as DDPMScheduler
+    from engine.schedulers import DEISMultistepScheduler as DEISMultistepScheduler
+    from engine.schedulers import DPMSolverMultistepScheduler as DPMSolverMultistepScheduler
     from engine.schedulers import DPMSolverSDEScheduler as DPMSolverSDEScheduler
+    from engine.schedulers import DPMSolverSinglestepScheduler as DPMSolverSinglestepScheduler
     from engine.schedulers import EDMDPMSolverMultistepScheduler as EDMDPMSolverMultistepScheduler
     from engine.schedulers import EDMEulerScheduler as EDMEulerScheduler
     from engine.schedulers import EulerAncestralDiscreteScheduler as EulerAncestralDiscreteScheduler
     from engine.schedulers import EulerDiscreteScheduler as EulerDiscreteScheduler
+    from engine.schedulers import FlowMatchEulerDiscreteScheduler as FlowMatchEulerDiscreteScheduler
+    from engine.schedulers import FlowMatchHeunDiscreteScheduler as FlowMatchHeunDiscreteScheduler
     from engine.schedulers import HeunDiscreteScheduler as HeunDiscreteScheduler
     from engine.schedulers import IPNDMScheduler as IPNDMScheduler
     from engine.schedulers import KDPM2AncestralDiscreteScheduler as KDPM2AncestralDiscreteScheduler
     from engine.schedulers import KDPM2DiscreteScheduler as KDPM2DiscreteScheduler
+    from engine.schedulers import LCMScheduler as LCMScheduler
     from engine.schedulers import LMSDiscreteScheduler as LMSDiscreteScheduler
     from engine.schedulers import PNDMScheduler as PNDMScheduler
+    from engine.schedulers import SASolverScheduler as SASolverScheduler
+    from engine.schedulers import TCDScheduler as TCDScheduler
+    from engine.schedulers import UniPCMultistepScheduler as UniPCMultistepScheduler
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -42,19 +52,29 @@ __getattr__, __dir__, __all__ = attach(
         "DiffusionPipeline": "pipelines",
         "PNDMPipeline": "pipelines",
         "StableDiffusionPipeline": "pipelines",
+        "CMStochasticIterativeScheduler": "schedulers",
+        "DDIMInverseScheduler": "schedulers",
         "DDIMScheduler": "schedulers",
         "DDPMScheduler": "schedulers",
-        "EulerDiscreteScheduler": "schedulers",
-        "PNDMScheduler": "schedulers",
-        "EulerAncestralDiscreteScheduler": "schedulers",
-        "HeunDiscreteScheduler": "schedulers",
-        "LMSDiscreteScheduler": "schedulers",
-        "KDPM2DiscreteScheduler": "schedulers",
-        "KDPM2AncestralDiscreteScheduler": "schedulers",
+        "DEISMultistepScheduler": "schedulers",
+        "DPMSolverMultistepScheduler": "schedulers",
         "DPMSolverSDEScheduler": "schedulers",
-        "IPNDMScheduler": "schedulers",
-        "EDMEulerScheduler": "schedulers",
+        "DPMSolverSinglestepScheduler": "schedulers",
         "EDMDPMSolverMultistepScheduler": "schedulers",
-        "CMStochasticIterativeScheduler": "schedulers",
+        "EDMEulerScheduler": "schedulers",
+        "EulerAncestralDiscreteScheduler": "schedulers",
+        "EulerDiscreteScheduler": "schedulers",
+        "FlowMatchEulerDiscreteScheduler": "schedulers",
+        "FlowMatchHeunDiscreteScheduler": "schedulers",
+        "HeunDiscreteScheduler": "schedulers",
+        "IPNDMScheduler": "schedulers",
+        "KDPM2AncestralDiscreteScheduler": "schedulers",
+        "KDPM2DiscreteScheduler": "schedulers",
+        "LCMScheduler": "schedulers",
+        "LMSDiscreteScheduler": "schedulers",
+        "PNDMScheduler": "schedulers",
+        "SASolverScheduler": "schedulers",
+        "TCDScheduler": "schedulers",
+        "UniPCMultistepScheduler": "schedulers",
     },
 )

@@ -50,6 +50,12 @@ def test_every_checkpoint_takes_every_sampler_that_fits(cls: str) -> None:
             assert made.config.items() >= SCHEDULERS[name][1].items()
 
 
+def test_every_class_is_a_name_of_the_library() -> None:
+    assert set(SCHEDULER_CLASSES) <= set(engine.__all__)
+    for name in SCHEDULER_CLASSES:
+        assert getattr(engine, name) is getattr(engine.schedulers, name)
+
+
 def test_a_checkpoint_may_name_every_class() -> None:
     assert set(SCHEDULER_CLASSES) < CLASSES.keys()
 
