@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from ui.shared import SILENT, Inputs, Shared, able_models, named_model
+from ui.shared import SILENT, Inputs, Shared, able_models, named_model, offer
 from ui.stage import Parts
 
 __all__ = [
@@ -101,7 +101,7 @@ def seed_group(parts: Parts) -> Inputs:
 def refresh(models: Path, task: str, name: str | None) -> dict[str, Any]:
     """Arguments for the model dropdown: models may have come or gone since the start."""
     names = [m.name for m in able_models(models, task)]
-    return {"choices": names, "value": name if name in names else next(iter(names), None)}
+    return offer(names, name if name in names else next(iter(names), None), name)
 
 
 def _side(own: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from gradio.components import Component
 from engine.checkpoints.catalog import ModelInfo
 from engine.schedulers.registry import SCHEDULERS, unfit
 from engine.schedulers.schedule_types import AUTOMATIC, SCHEDULE_TYPES
-from ui.shared import SILENT, Inputs, Shared, named_model
+from ui.shared import SILENT, Inputs, Shared, named_model, offer
 
 __all__ = ["TYPES", "sampler_choices", "sampler_group", "unoffered"]
 
@@ -31,7 +31,7 @@ def sampler_group(shared: Shared, task: str, model: Component) -> Inputs:
         info = named_model(shared.models, task, name)
         choices = sampler_choices(info)
         kept = chosen if chosen in [value for _, value in choices] else ""
-        return [gr.update(choices=choices, value=kept), unoffered(info)]
+        return [gr.update(**offer(choices, kept, chosen)), unoffered(info)]
 
     model.change(fit, [model, sampler], [sampler, note], preprocess=False, **SILENT)
     return {"scheduler": sampler, "schedule_type": kind}

@@ -1,5 +1,6 @@
 """What the tabs of a page have in common."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -13,7 +14,7 @@ from engine.checkpoints.catalog import ModelInfo, list_models
 from engine.service import Service
 from ui.pictures import PictureRoute
 
-__all__ = ["SILENT", "Inputs", "Shared", "able_models", "named_model", "warn"]
+__all__ = ["SILENT", "Inputs", "Shared", "able_models", "named_model", "offer", "warn"]
 
 Inputs = dict[str, Component]
 """Field of a Request -> the component that asks for it."""
@@ -45,6 +46,15 @@ class Shared:
 def warn(message: str) -> None:
     """For who has scrolled away from the status line."""
     gr.Warning(escape(message))
+
+
+def offer(choices: Sequence[Any], value: Any, asked: Any) -> dict[str, Any]:
+    """Arguments for a list that is to offer `choices`, with this value.
+
+    asked: its value when it asked. One that stays is not sent: it would undo what was chosen
+    while the answer was on its way.
+    """
+    return {"choices": choices} if value == asked else {"choices": choices, "value": value}
 
 
 def able_models(models: Path, task: str) -> list[ModelInfo]:

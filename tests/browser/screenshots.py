@@ -28,7 +28,6 @@ def main(folder: Path) -> None:
                 studio = Studio(browser.new_page(**options), server.url, task)
                 studio.tab.get_by_label("New seed for every run").uncheck()
                 studio.run(PROMPT, Pictures=4)
-                studio.wait("done")
                 studio.page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
                 studio.page.wait_for_function("[...document.images].every(i => i.complete)")
                 studio.page.screenshot(path=folder / f"{name}{view}.png")
@@ -39,8 +38,8 @@ def main(folder: Path) -> None:
                 studio = Studio(browser.new_page(**options), server.url, "compare")
                 studio.prompt.fill(BUSY)
                 studio.tab.get_by_role("textbox", name="Values down").fill("4, 8, 16")
-                studio.button("Compare").click()
-                studio.wait("done")
+                studio.start()
+                studio.end("done")
                 studio.tab.locator("[data-refer]").last.click()
                 studio.page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
                 studio.page.screenshot(

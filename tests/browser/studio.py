@@ -16,10 +16,13 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.repository import ROOT
 
-__all__ = ["LIMIT", "Server", "Studio", "chromium_path", "open_chromium", "serve"]
+__all__ = ["LIMIT", "LONG", "Server", "Studio", "chromium_path", "open_chromium", "serve"]
 
 LIMIT = 180
 """Seconds after which a test gives up: far beyond what a busy machine needs."""
+
+LONG = {"Steps": 1000, "Pictures": 16}
+"""Numbers of a run that outlasts what a test does meanwhile, also on a busy machine."""
 
 QUIET = [
     "--no-sandbox",
@@ -30,7 +33,6 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-ENDED = ("done", "failed", "stopped")
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ class Studio:
         self.prompt = self.tab.get_by_label("Prompt", exact=True)
         self.line = self.tab.locator(".status .line")
         self.film = self.tab.locator(".film")
+        self.generate = self.tab.locator("button.generate")
         self.line.wait_for()
 
     def button(self, name: str) -> Locator:
@@ -146,13 +149,18 @@ class Studio:
         for label, value in numbers.items():
             self.tab.get_by_label(f"number input for {label}").fill(str(value))
 
+    def options(self, label: str) -> Locator:
+        """The list of a combobox, opened; those chosen from before may still be fading out."""
+        box = self.tab.get_by_role("combobox", name=label, exact=True)
+        box.click()
+        return self.page.locator(f"[id='{box.get_attribute('aria-controls')}']")
+
     def choose(self, label: str, option: str) -> None:
-        self.tab.get_by_role("combobox", name=label).click()
-        self.page.get_by_role("option", name=option, exact=True).click()
+        self.options(label).get_by_role("option", name=option, exact=True).click()
 
     def start(self) -> None:
         """Ctrl+Enter, wherever one stands; the line that the next `wait` sees is of this run."""
-        expect(self.button("Generate")).to_be_enabled()
+        expect(self.generate).to_be_enabled()
         self.line.evaluate("line => line.removeAttribute('data-phase')")
         self.page.keyboard.press("Control+Enter")
 
@@ -164,11 +172,22 @@ class Studio:
         found.wait_for()
         return found
 
+    def end(self, *phases: str) -> Locator:
+        """The status line of a run that has ended, once the page has heard the last of it."""
+        line = self.wait(*phases)
+        expect(self.generate).to_be_enabled()
+        return line
+
     def run(self, prompt: str = "a", **numbers: object) -> str:
         """A run to its end; returns the text of the status line."""
         self.fill(prompt, **numbers)
         self.start()
-        return self.wait(*ENDED).inner_text()
+        return self.end("done", "failed", "stopped").inner_text()
+
+    def reload(self) -> None:
+        """Open the page anew. The errors so far are dropped: leaving cuts Gradio's connection."""
+        self.page.reload()
+        self.errors.clear()
 
     @property
     def step(self) -> int:

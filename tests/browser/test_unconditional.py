@@ -4,9 +4,7 @@ import pytest
 from gradio_client import Client  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, expect
 
-from tests.browser.studio import Server, Studio
-
-LONG = {"Steps": 1000, "Pictures": 16}
+from tests.browser.studio import LONG, Server, Studio
 
 
 @pytest.fixture
@@ -21,13 +19,13 @@ def frames(studio: Studio) -> list[int]:
 
 def stop(studio: Studio) -> None:
     studio.button("Stop").click()
-    studio.wait("stopped")
+    studio.end("stopped")
 
 
 def test_there_is_nothing_to_describe(studio: Studio) -> None:
     labels = studio.tab.locator("[data-testid=block-info]")
     texts = ["Model", "Sampler", "Schedule type", "Steps", "Pictures", "Seed"]
-    assert labels.all_inner_texts() == texts
+    expect(labels).to_have_text(texts)
 
 
 def test_pictures_come_out_of_noise_on_a_strip(studio: Studio) -> None:
@@ -38,6 +36,7 @@ def test_pictures_come_out_of_noise_on_a_strip(studio: Studio) -> None:
     assert (len(steps), steps[0], steps[-1]) == (10, 1, 50)
     assert steps == sorted(set(steps))
     images = studio.film.locator("img")
+    images.evaluate_all("imgs => Promise.all(imgs.map(img => img.decode()))")
     sizes = images.evaluate_all("imgs => imgs.map(i => [i.naturalWidth, i.naturalHeight])")
     assert sizes == [[16, 32]] * 10
     assert (
@@ -68,10 +67,9 @@ def test_a_reloaded_page_has_the_strip_so_far(studio: Studio) -> None:
     studio.fill(**LONG)
     studio.start()
     studio.wait_for_step(120)
+    expect(studio.film.locator("img").nth(1)).to_be_visible()
     before = frames(studio)
-    assert len(before) >= 2
-    studio.page.reload()
-    studio.errors.clear()  # Gradio logs that leaving cut its connection
+    studio.reload()
     expect(studio.film.locator("img").nth(len(before) - 1)).to_be_visible()
     assert frames(studio)[: len(before)] == before
     stop(studio)
@@ -79,23 +77,22 @@ def test_a_reloaded_page_has_the_strip_so_far(studio: Studio) -> None:
 
 
 def test_runs_of_two_tabs_follow_one_another_through_a_reload(studio: Studio) -> None:
+    studio.open("text-to-image")
     studio.fill(**LONG)
     studio.start()
     studio.wait_for_step(1)
-    studio.open("text-to-image")
+    studio.open("unconditional")
     studio.fill(Steps=2)
     studio.start()
     assert "Waiting" in studio.wait("queued").inner_text()
-    studio.page.reload()
-    studio.errors.clear()
+    studio.reload()
     assert "Waiting" in studio.wait("queued").inner_text()
-    studio.open("unconditional")
+    studio.open("text-to-image")
     studio.wait("drawing")
     stop(studio)
-    studio.open("text-to-image")
+    studio.open("unconditional")
     assert "2 steps" in studio.wait("done").inner_text()
-    studio.page.reload()
-    studio.errors.clear()
+    studio.reload()
     assert "2 steps" in studio.wait("done").inner_text()
 
 
@@ -103,13 +100,15 @@ def test_a_phone_scrolls_the_strip_alone(chromium: Browser, server: Server, task
     context = chromium.new_context(viewport={"width": 390, "height": 844})
     studio = Studio(context.new_page(), server.url, task)
     studio.run(Steps=20, Pictures=4)
-    wide, shown, at = studio.film.evaluate("f => [f.scrollWidth, f.clientWidth, f.scrollLeft]")
+    wide, shown = studio.film.evaluate("film => [film.scrollWidth, film.clientWidth]")
     assert wide > shown
-    assert at == pytest.approx(wide - shown, abs=2), "the newest frame is in sight"
+    left = "document.querySelector('#tab-unconditional .film').scrollLeft"
+    newest = wide - shown
+    studio.page.wait_for_function(f"newest => Math.abs({left} - newest) <= 2", arg=newest)
     assert studio.page.evaluate("document.documentElement.scrollWidth") <= 390
     studio.film.focus()
     studio.page.keyboard.press("ArrowLeft")
-    studio.page.wait_for_function("at => document.querySelector('.film').scrollLeft < at", arg=at)
+    studio.page.wait_for_function(f"newest => {left} < newest - 2", arg=newest)
     context.close()
 
 

@@ -63,6 +63,7 @@ def test_the_api_draws(url: str) -> None:
 def test_models_may_come_and_go(tmp_path: Path) -> None:
     models = stub_models(tmp_path)
     assert refresh(models, "text-to-image", "gone") == {"choices": ["stub"], "value": "stub"}
+    assert refresh(models, "text-to-image", "stub") == {"choices": ["stub"]}, "the value stays"
     only = {"choices": ["stub-ddpm"], "value": "stub-ddpm"}
     assert refresh(models, "unconditional", None) == only
     assert refresh(tmp_path / "none", "text-to-image", "stub") == {"choices": [], "value": None}

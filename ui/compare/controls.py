@@ -10,7 +10,7 @@ from engine.errors import RequestError
 from ui.compare.axes import AXES
 from ui.compare.plan import Line
 from ui.samplers import TYPES, sampler_choices
-from ui.shared import SILENT, Inputs, Shared, named_model
+from ui.shared import SILENT, Inputs, Shared, named_model, offer
 
 __all__ = ["TASK", "AxisInputs", "axis_group", "hide_varied", "lines_of"]
 
@@ -56,7 +56,7 @@ def axis_group(
     def fit(field: str, model: str, chosen: list[str]) -> Any:
         choices = _choices(shared, field, model)
         known = [value for _, value in choices]
-        return gr.update(choices=choices, value=[name for name in chosen if name in known])
+        return gr.update(**offer(choices, [name for name in chosen if name in known], chosen))
 
     outputs: list[Component] = [inputs.names, inputs.numbers]
     which.change(begin, [which, model], outputs, preprocess=False, **SILENT)
