@@ -22,9 +22,10 @@ UNSET = {"scheduler": "Model's own", "schedule_type": "Automatic"}
 
 @dataclass(frozen=True)
 class Told:
-    """text: what changed at `step`, or why nothing did."""
+    """text: what changed at `step`, or why nothing did. call: of the model, the first that knew."""
 
     step: int
+    call: int
     text: str
     refused: bool = False
 
@@ -38,14 +39,14 @@ def told(view: View) -> list[Told]:
     """The changes of a run, those of one step together: `Euler to DPM++ 2M at step 7`."""
     now, lines = dict(view.settings), []
     for change in view.changes:
-        step = change.call + 1
+        step, call = change.step, change.call + 1
         if change.refused:
-            lines.append(Told(step, change.refused, refused=True))
+            lines.append(Told(step, call, change.refused, refused=True))
             continue
         parts = [_part(name, now, value) for name, value in change.settings.items()]
         if lines and lines[-1].step == step and not lines[-1].refused:
             parts.insert(0, lines.pop().text)
-        lines.append(Told(step, ", ".join(parts)))
+        lines.append(Told(step, call, ", ".join(parts)))
         now |= change.settings
     return lines
 

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from ui.changes import told
+from ui.markup import counted
 from ui.plot import lines
 from ui.stream import View
 
@@ -23,10 +24,11 @@ def problem(title: str, message: str) -> str:
 def schedule(answer: Answer) -> str:
     """Sigma and timestep over the steps; answer: of the query `schedule`."""
     timesteps, sigmas = answer["timesteps"], answer["sigmas"]
-    calls = int(answer["calls"])
-    facts = f"{answer['class']} · {calls} call{'s' * (calls != 1)} of the model"
-    plots = lines({"Sigma": sigmas}, "Sigma", "Steps done", log=True)
-    plots += lines({"Timestep": timesteps}, "Timestep", "Steps done")
+    steps, calls = int(answer["steps"]), int(answer["calls"])
+    facts = f"{answer['class']} · {_cost_of(steps, calls)}"
+    done = "Steps done" if calls == steps else "Calls done"
+    plots = lines({"Sigma": sigmas}, "Sigma", done, log=True)
+    plots += lines({"Timestep": timesteps}, "Timestep", done)
     return _section("Schedule", f'<p>{escape(facts)}</p><div class="plots">{plots}</div>')
 
 
@@ -48,20 +50,28 @@ def run(view: View) -> str:
     if view.trace:
         names = {"x": "x, the image", "x0": "x0, as predicted", "eps": "noise, as predicted"}
         norms = {text: view.trace[name] for name, text in names.items()}
-        marks = {change.step: change.text for change in changes if not change.refused}
-        plot = lines(norms, "Norms per call of the model", "Step", log=True, first=1, marks=marks)
+        marks = {change.call: change.text for change in changes if not change.refused}
+        unit = "Call" if view.several else "Step"
+        plot = lines(norms, "Norms per call of the model", unit, log=True, first=1, marks=marks)
         pieces += f'<div class="plots">{plot}</div>'
     return _section("This run" if view.running else "Last run", pieces) if pieces else ""
 
 
 def _cost(view: View) -> str:
+    unit = "Calls" if view.several else "Steps"
     rows = [
+        ("Drawn in", _cost_of(view.total, view.calls)),
         ("Loaded for this run", ", ".join(view.loaded) or "nothing, all was in memory"),
         ("Seconds", f"{view.seconds:.2f}"),
-        ("Steps a second", f"{view.rate:.2f}" if view.rate else "–"),
+        (f"{unit} a second", f"{view.rate:.2f}" if view.rate else "–"),
     ]
     cells = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in rows)
     return f'<dl class="last-run" data-loaded="{len(view.loaded)}">{cells}</dl>'
+
+
+def _cost_of(steps: int, calls: int) -> str:
+    """Steps, and calls of the model where they are others."""
+    return counted(steps, "step") + (f", {calls} calls of the model" if calls != steps else "")
 
 
 def model(answer: Answer) -> str:

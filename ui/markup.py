@@ -11,7 +11,7 @@ from ui.changes import told
 from ui.stream import View
 from ui.theme import ASSETS
 
-__all__ = ["alert", "device", "film", "header", "status"]
+__all__ = ["alert", "counted", "device", "film", "header", "status"]
 
 HINT = "Settings marked live take effect at the next step."
 
@@ -38,8 +38,7 @@ def status(view: View) -> str:
         return alert(view.message)
     if view.phase == "idle":
         return '<div class="line" data-phase="idle"><p>Ready when you are.</p></div>'
-    share = view.step / view.total if view.total else 0.0
-    done = 1.0 if view.phase in ("done", "saving") else share
+    done = 1.0 if view.phase in ("done", "saving") else view.share
     return (
         f'<div class="line" data-phase="{view.phase}" data-step="{view.step}" '
         f'data-say="{escape(_said(view))}">'
@@ -86,11 +85,16 @@ def alert(message: str) -> str:
     )
 
 
+def counted(count: int, noun: str) -> str:
+    """As in `1 step`, `2 steps`."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def _said(view: View) -> str:
     if view.phase == "stopped":
         return f"Stopped after step {view.step}"
     if view.phase == "done":
-        return f"Done: {len(view.saved)} picture{'s' * (len(view.saved) != 1)}"
+        return f"Done: {counted(len(view.saved), 'picture')}"
     if view.phase == "drawing" and view.changes:
         return str(told(view)[-1])
     return view.message
@@ -98,13 +102,16 @@ def _said(view: View) -> str:
 
 def _numbers(view: View) -> str:
     if view.phase == "stopped":
-        parts = [f"after step {view.step} of {view.total}" if view.total else "before the start"]
+        parts = [f"after {view.place}" if view.step else "before the start"]
     elif view.phase == "done":
-        parts = [f"{view.total} steps", f"{view.seconds:.1f} s"]
+        parts = [counted(view.total, "step")]
+        parts += [counted(view.calls, "call")] if view.several else []
+        parts += [f"{view.seconds:.1f} s"]
     elif view.phase in ("drawing", "saving") and view.step:
-        parts = [f"step {view.step} of {view.total}"]
+        parts = [view.place]
         if view.rate:
-            parts += [f"{_short(view.rate)} steps/s", f"{_time(view.left)} left"]
+            unit = "calls/s" if view.several else "steps/s"
+            parts += [f"{_short(view.rate)} {unit}", f"{_time(view.left)} left"]
     else:
         return ""
     return f" <span>{escape(' · '.join(parts))}</span>"

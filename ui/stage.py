@@ -83,7 +83,8 @@ class Parts:
 
 def describe(result: Result) -> str:
     """Seed and size of a picture, and its download: the file as it lies on disk."""
-    facts = f"Seed {result.seed} · {result.width} × {result.height} · {result.steps} steps"
+    steps = markup.counted(result.steps, "step")
+    facts = f"Seed {result.seed} · {result.width} × {result.height} · {steps}"
     name = f"stepwise-{result.address.rpartition('/')[2]}"
     return (
         f'<div class="facts"><p title="{escape(result.alt)}">{escape(facts)}</p>'

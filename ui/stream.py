@@ -32,7 +32,7 @@ class View:
 
     phase: idle, queued, loading, drawing, saving, done, stopped or failed.
     message: the state in words, also read out to people who do not see the page.
-    rate: steps a second. seconds: of the run so far.
+    step, total, call, calls, rate: as in Step; 0 until the first. seconds: of the run so far.
     preview: JPEG that is new in this view, or None to leave the picture as it is.
     saved: the finished images so far, in order.
     count: pictures of the run, 0 until it has started.
@@ -47,6 +47,8 @@ class View:
     message: str = ""
     step: int = 0
     total: int = 0
+    call: int = 0
+    calls: int = 0
     rate: float = 0.0
     seconds: float = 0.0
     preview: bytes | None = None
@@ -64,8 +66,24 @@ class View:
 
     @property
     def left(self) -> float:
-        """Seconds until the last step, by the present rate; 0 when unknown."""
-        return (self.total - self.step) / self.rate if self.rate > 0 else 0.0
+        """Seconds until the last call, by the present rate; 0 when unknown."""
+        return (self.calls - self.call) / self.rate if self.rate > 0 else 0.0
+
+    @property
+    def share(self) -> float:
+        """Of the drawing that is done, 0 to 1."""
+        return self.call / self.calls if self.calls else 0.0
+
+    @property
+    def several(self) -> bool:
+        """Whether there are steps of several calls of the model."""
+        return self.calls > self.total
+
+    @property
+    def place(self) -> str:
+        """Where the run stands, as in `step 5 of 12`, and `call 9 of 23` if calls are others."""
+        calls = f" · call {self.call} of {self.calls}" if self.several else ""
+        return f"step {self.step} of {self.total}{calls}"
 
 
 IDLE = View()
@@ -100,9 +118,11 @@ def _(event: Step, view: View) -> View:
     return replace(
         view,
         phase="drawing",
-        message="Drawing" if event.step < event.total else "Finishing the picture",
+        message="Drawing" if event.call < event.calls else "Finishing the picture",
         step=event.step,
         total=event.total,
+        call=event.call,
+        calls=event.calls,
         rate=event.rate,
         seconds=event.seconds,
         preview=event.preview,

@@ -61,6 +61,6 @@ class Control:
         return self._cancel.is_set()
 
     def check(self, step: int) -> None:
-        """Raise `RunCancelled` if asked to end; step: how many were done."""
+        """Raise `RunCancelled` if asked to end; step: how many were begun."""
         if self.cancelled:
             raise RunCancelled(step)

@@ -81,6 +81,8 @@ class Course:
         self.scheduler.set_timesteps(self.settings.steps, device=device)
         self.calls = 0
         """How many calls of the model were made."""
+        self.steps = 0
+        """How many steps were begun, of those that were asked for."""
         self._index = 0  # of the next call, in the scheduler's schedule
         self._before = 0  # steps that were done with other schedules
 
@@ -96,25 +98,25 @@ class Course:
         return 1.0 if scale is None else scale
 
     @property
-    def total(self) -> int:
+    def all_calls(self) -> int:
         """How many calls of the model the whole run makes."""
         return self.calls + len(self.scheduler.points) - self._index
 
     @property
-    def steps(self) -> int:
-        """How many steps were done, of those that were asked for."""
-        done = self.scheduler.points[: self._index]
-        return self._before + sum(point.stage == 0 for point in done)
+    def all_steps(self) -> int:
+        """How many steps the whole run makes."""
+        return self._before + int(self.scheduler.num_inference_steps)
 
     def turns(self) -> Iterator[Turn]:
         """Walk to the end. Raises `RunCancelled` before the next call when asked to."""
         last: tuple[Any, bool] | None = None
         while self._index < len(self.scheduler.points):
-            self._control.check(self.calls)
+            self._control.check(self.steps)
             taken: tuple[Taken, ...] = ()
             carry = 1.0
             if self.scheduler.points[self._index].stage == 0:
                 taken, carry = self._steer()
+                self.steps += 1
             present = (self.scheduler, self.guided)
             yield Turn(
                 self.scheduler.points[self._index],

@@ -22,7 +22,8 @@ __all__ = ["Progress", "denoise"]
 class Progress:
     """The state after one call of the model.
 
-    step: 1 to total, which a change on the way can move. point: of the model's call.
+    step: the one in hand, 1 to total, as a run is asked for. call: 1 to calls; some samplers make
+    several a step. A change on the way can move both ends. point: of the model's call.
     latents: (B, C, h, w), the sample now. x0: (B, C, h, w), what the model believes the end to be.
     sizes: (3,), where the model computes: root mean squares of x, x0 and eps at the call, of the
     first image, in x = x0 + sigma * eps.
@@ -32,6 +33,8 @@ class Progress:
 
     step: int
     total: int
+    call: int
+    calls: int
     point: Point
     latents: Tensor
     x0: Tensor
@@ -44,6 +47,12 @@ class Progress:
     def timestep(self) -> float:
         """Of the model's call."""
         return self.point.timestep
+
+    @property
+    def whole(self) -> bool:
+        """Whether the step ends with this call."""
+        points, following = self.scheduler.points, self.point.index + 1
+        return following == len(points) or points[following].stage == 0
 
 
 def denoise(
@@ -86,8 +95,10 @@ def denoise(
         sizes = _sizes(turn.point, latents, result.pred_original_sample, prediction)
         latents = result.prev_sample
         yield Progress(
-            step=course.calls + 1,
-            total=course.total,
+            step=course.steps,
+            total=course.all_steps,
+            call=course.calls + 1,
+            calls=course.all_calls,
             point=turn.point,
             latents=latents,
             x0=result.pred_original_sample,

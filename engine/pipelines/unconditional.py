@@ -56,7 +56,7 @@ class UnconditionalPipeline(SamplingPipeline):
     def film(self, progress: Progress) -> list[Image.Image]:
         """Show the sample itself, noise that turns into a picture: one an image."""
         sample, point = progress.latents, progress.point
-        if progress.step < progress.total:
+        if progress.call < progress.calls:
             sample = sample / (point.next_scale * (1 + point.next_sigma**2) ** 0.5)
         return to_pil(sample / 2 + 0.5)
 

@@ -63,16 +63,20 @@ class Started(Event):
 @dataclass(frozen=True, kw_only=True)
 class Step(Event):
     """
-    step: 1 to `total`, the calls of the model: some schedulers make several a step. `total` is
-        another one once the scheduler or the number of steps has changed.
+    One call of the model; some samplers make several a step.
+
+    step: the one in hand, 1 to `total`. call: 1 to `calls`. The ends are others once the scheduler
+        or the number of steps has changed.
     seconds: since Started.
-    rate: steps a second, from the median of the latest steps.
+    rate: calls a second, from the median of the latest.
     preview: JPEG of what the model believes now, long edge at most 256, a grid for several images;
-        None for a step that shows none.
+        None for a call that shows none.
     """
 
     step: int
     total: int
+    call: int
+    calls: int
     seconds: float
     rate: float
     preview: bytes | None = None
@@ -83,10 +87,12 @@ class Changed(Event):
     """What was asked of the run in its course, with the end of the next step. Kept to the end of
     the job.
 
-    call: how many calls of the model came before it. settings: as in a `Change`.
+    step: that begins with it. call: how many calls of the model came before it.
+    settings: as in a `Change`.
     refused: why the run goes on as before; "" when the settings have taken these values.
     """
 
+    step: int
     call: int
     settings: Mapping[str, Any]
     refused: str = ""
@@ -136,7 +142,7 @@ class Finished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Cancelled(Event):
-    """Stopped on request after `step` steps (0: before the first)."""
+    """Stopped on request in or after step `step` (0: before the first)."""
 
     step: int = 0
 

@@ -44,9 +44,10 @@ class Job:
         return not isinstance(self.events[-1], Queued)
 
     @property
-    def steps(self) -> int:
-        """How many have been reported."""
-        return max((event.step for event in self.events if isinstance(event, Step)), default=0)
+    def reached(self) -> tuple[int, int]:
+        """The step and the call of the model that were reported last; 0 before the first."""
+        reached = [(event.step, event.call) for event in self.events if isinstance(event, Step)]
+        return max(reached, default=(0, 0))
 
     @property
     def ended(self) -> bool:

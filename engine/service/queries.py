@@ -23,8 +23,8 @@ def describe_schedule(
     """What a run with these settings of a `Request` would walk through.
 
     Returns the `class` and `config` of the scheduler, the `timesteps` and `sigmas` of its calls of
-    the model, in x = x0 + sigma * eps with the level where it ends as the last, and the number of
-    `calls`. Raises `EngineError`.
+    the model, in x = x0 + sigma * eps with the level where it ends as the last, and the numbers of
+    `steps` and `calls`. Raises `EngineError`.
     """
     asked = Request(model, "-", scheduler=scheduler, schedule_type=schedule_type, steps=steps)
     asked.check()
@@ -39,6 +39,7 @@ def describe_schedule(
         "config": made.config.finite(),
         "timesteps": [float(point.timestep) for point in made.points],
         "sigmas": [*sigmas, made.points[-1].next_sigma],
+        "steps": steps,
         "calls": len(sigmas),
     }
 

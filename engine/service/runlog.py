@@ -19,13 +19,13 @@ class RunLog:
         """Those that took effect."""
         self.scheduler: Any = None
         """The one that the run began with."""
-        self.calls = 0
+        self.steps = 0
         self._levels: list[tuple[float, float]] = []
         self._sizes: list[Tensor] = []
 
     def note(self, progress: Progress) -> None:
         """Remember what a call has shown."""
-        self.calls = progress.step
+        self.steps = progress.step
         self.scheduler = self.scheduler or progress.scheduler
         self.changes += [taken.change for taken in progress.taken if not taken.refused]
         self._levels.append((progress.point.sigma, progress.point.timestep))

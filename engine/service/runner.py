@@ -71,7 +71,7 @@ class EngineRunner:
         request = replace(request, changes=tuple(log.changes))
         made = self._made(log.scheduler)
         for index, image in enumerate(images):
-            control.check(log.calls)
+            control.check(log.steps)
             yield _picture(request, index, image, made)
         yield Finished(
             seconds=time.perf_counter() - began,
@@ -160,18 +160,25 @@ class EngineRunner:
             log.note(progress)
             for taken in progress.taken:
                 change, refused = taken.change, taken.refused
-                yield Changed(call=change.call, settings=change.settings, refused=refused)
+                yield Changed(
+                    step=progress.step,
+                    call=change.call,
+                    settings=change.settings,
+                    refused=refused,
+                )
             preview = None
             if run.previews and frames.due:
                 preview = frames.encode(pipeline.preview, progress)
             yield Step(
                 step=progress.step,
                 total=progress.total,
+                call=progress.call,
+                calls=progress.calls,
                 seconds=now - began,
                 rate=1 / max(statistics.median(recent), 1e-9),
                 preview=preview,
             )
-            if run.previews and isinstance(pipeline, UnconditionalPipeline):
+            if run.previews and progress.whole and isinstance(pipeline, UnconditionalPipeline):
                 yield from _film(pipeline, progress, frames, film)
 
     def _made(self, scheduler: Any) -> dict[str, Any]:

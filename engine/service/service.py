@@ -158,7 +158,8 @@ class Service:
             if found.asked > MAX_CHANGES:
                 raise RequestError(f"A run takes {MAX_CHANGES} changes at most: let it end.")
             if refused:
-                found.publish(Changed(call=found.steps, settings={}, refused=refused))
+                step, call = found.reached
+                found.publish(Changed(step=step + 1, call=call, settings={}, refused=refused))
                 return
             if not found.begun:  # for the worker that will take it, or take it again
                 found.changes.append(settings)
@@ -170,9 +171,9 @@ class Service:
         """The worker's answer, also while it works and without loading weights.
 
         figures: of its component cache. schedule, with model, scheduler, schedule_type and steps:
-        the `class`, `config`, `timesteps` and `sigmas` of that schedule, and how many `calls` of
-        the model it makes. model, with model: the class of its `pipeline`, and of each of its
-        `components` the name, class, number of parameters and configuration.
+        the `class`, `config`, `timesteps` and `sigmas` of that schedule, its `steps`, and how many
+        `calls` of the model it makes. model, with model: the class of its `pipeline`, and of each
+        of its `components` the name, class, number of parameters and configuration.
         Raises WorkerDown when there is no worker, EngineError for what has no answer.
         """
         return await self._supervisor.query(name, arguments)
@@ -200,7 +201,7 @@ class Service:
     def _settle(self, job: Job, message: str) -> None:
         """End a job whose worker died, unless that worker can hardly have seen it."""
         if job.cancelling:
-            job.publish(Cancelled(step=job.steps))
+            job.publish(Cancelled(step=job.reached[0]))
         elif not job.begun and job.attempts < 2 and not self._supervisor.stopped:
             self._jobs.put_back(job)
         else:

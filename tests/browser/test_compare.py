@@ -37,8 +37,8 @@ def cells(studio: Studio, phase: str) -> Locator:
 
 def pixels(studio: Studio, cell: int) -> np.ndarray:
     """The picture of a finished cell, as it is served."""
-    image = studio.tab.locator(f"td[data-phase=done][data-cell='{cell}'] img")
-    address = image.evaluate("img => img.src")
+    shown = studio.tab.locator(f"td[data-phase=done][data-cell='{cell}'] img")
+    address = shown.evaluate("img => img.src")
     with Image.open(io.BytesIO(studio.page.request.get(address).body())) as image:
         return np.asarray(image.convert("RGB")).astype(float)
 

@@ -91,7 +91,7 @@ def test_a_wrong_field_is_named(studio: Studio) -> None:
     ]
     for prompt, numbers, message in rows:
         assert message in studio.run(prompt, **numbers)
-    assert "1 steps" in studio.run(Width=64)
+    assert "1 step " in studio.run(Width=64)
 
 
 def test_a_broken_model_is_named(studio: Studio) -> None:
@@ -102,7 +102,7 @@ def test_a_broken_model_is_named(studio: Studio) -> None:
         assert "That did not work" in line
         assert all(word in line for word in DAMAGES[model][1]), line
         studio.choose("Model", "a-good-one")
-        assert "1 steps" in studio.run()
+        assert "1 step " in studio.run()
 
 
 def test_the_page_process_has_no_torch(studio: Studio, server: Server) -> None:

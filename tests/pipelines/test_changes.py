@@ -114,9 +114,11 @@ def test_guidance_crosses_one_either_way(first: float, second: float, pipeline: 
 )
 def test_so_many_steps_are_left(scheduler: str, steps: int, calls: int, pipeline: Any) -> None:
     lived = live(pipeline, replace(ASKED, scheduler=scheduler), {3: {"steps": steps}})
-    assert len(lived.seen) == lived.seen[-1].total
-    assert abs(len(lived.seen) - calls) <= (scheduler != "Euler")
-    assert [progress.step for progress in lived.seen] == list(range(1, len(lived.seen) + 1))
+    last = lived.seen[-1]
+    assert len(lived.seen) == last.calls
+    assert abs(last.calls - calls) <= (scheduler != "Euler")
+    assert [progress.call for progress in lived.seen] == list(range(1, last.calls + 1))
+    assert last.step == last.total == max(steps, 4)
     assert lived.seen[-1].point.next_sigma <= 0.03
 
 

@@ -61,7 +61,7 @@ def run(first: str, second: str) -> tuple[float, Tensor]:
     control = Control()
     control.prepare({"scheduler": first}, [])
     course = Course(MODEL, Settings(STEPS), control, torch.device("cpu"))
-    change = Change(course.total // 2, scheduler=second)
+    change = Change(course.all_calls // 2, scheduler=second)
     control.prepare({}, [change])
     generator = torch.Generator().manual_seed(2)
     calls = list(denoise(PerfectUNet(), course, begun, told, generator=generator, options={}))

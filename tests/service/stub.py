@@ -46,13 +46,15 @@ class StubRunner:
             control.check(step)
             for change in control.take(step):
                 total = max(step + 1, change.steps or total)
-                yield Changed(call=step, settings=change.settings)
+                yield Changed(step=step + 1, call=step, settings=change.settings)
             step += 1
             time.sleep(PACE)
             self.counts["steps"] += 1
             yield Step(
                 step=step,
                 total=total,
+                call=step,
+                calls=total,
                 seconds=step * PACE,
                 rate=1 / PACE,
                 preview=b"jpeg" if run.previews and step % 5 == 1 else None,

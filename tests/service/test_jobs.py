@@ -11,7 +11,8 @@ def job(owner: str = "ann") -> Job:
 
 
 def step(number: int, preview: bytes | None) -> Step:
-    return Step(step=number, total=9, seconds=0.0, rate=1.0, preview=preview)
+    at = {"step": number, "total": 9, "call": number, "calls": 9}
+    return Step(**at, seconds=0.0, rate=1.0, preview=preview)
 
 
 def test_a_job_keeps_the_newest_step_and_the_newest_picture() -> None:

@@ -95,6 +95,21 @@ async def test_the_trace_has_a_value_for_every_call(service: Service) -> None:
     assert np.abs(np.array(alone.trace["x"]) / x - 1).max() <= 1e-3  # of the first image
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "steps"),
+    [("Euler", [1, 2, 3]), ("Heun", [1, 1, 2, 2, 3]), ("PNDM", [1, 1, 2, 3])],
+)
+def test_steps_are_those_asked_for(scheduler: str, steps: list[int], models: Path) -> None:
+    asked = replace(FILM, scheduler=scheduler, steps=3)
+    events = told(models, asked, {})
+    seen = [(e.step, e.total, e.call, e.calls) for e in events if isinstance(e, Step)]
+    assert seen == [(step, 3, call, len(steps)) for call, step in enumerate(steps, 1)]
+    assert [event.step for event in events if isinstance(event, Frame)] == [1, 2, 3]
+    second = steps.index(2)  # calls of the first step
+    (change,) = (e for e in told(models, asked, {1: {"steps": 9}}) if isinstance(e, Changed))
+    assert (change.step, change.call) == (2, second)
+
+
 def test_a_film_goes_on_where_steps_come_or_go(models: Path) -> None:
     for steps, total in ((30, 30), (12, 30), (30, 6), (3, 20)):
         events = told(models, replace(FILM, steps=steps), {2: {"steps": total}})

@@ -49,7 +49,7 @@ class StubRunner:
             for change in control.take(step):
                 settings = change.settings
                 total = max(settings.get("steps", total), step + 1)
-                yield Changed(call=step, settings=settings)
+                yield Changed(step=step + 1, call=step, settings=settings)
             step += 1
             time.sleep(self._pace)
             share = step / total
@@ -58,6 +58,8 @@ class StubRunner:
             yield Step(
                 step=step,
                 total=total,
+                call=step,
+                calls=total,
                 seconds=time.perf_counter() - began,
                 rate=1 / self._pace,
                 preview=jpeg(image),
@@ -109,6 +111,7 @@ def _schedule(model: str, scheduler: str, schedule_type: str, steps: int) -> Any
         "config": {"scheduler": scheduler, "schedule_type": schedule_type},
         "timesteps": [70 * sigma for sigma in levels(steps)[:-1]],
         "sigmas": list(levels(steps)),
+        "steps": steps,
         "calls": steps,
     }
 

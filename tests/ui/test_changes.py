@@ -8,7 +8,7 @@ ASKED = {"scheduler": "Euler", "schedule_type": "", "guidance_scale": 5.0, "step
 
 
 def texts(*changes: tuple[int, dict[str, Any], str], settings: dict[str, Any] = ASKED) -> list[str]:
-    events = tuple(Changed(call=c, settings=s, refused=refused) for c, s, refused in changes)
+    events = tuple(Changed(step=c + 1, call=c, settings=s, refused=r) for c, s, r in changes)
     return [str(line) for line in told(View(settings=settings, changes=events))]
 
 
@@ -41,6 +41,12 @@ def test_a_refusal_gives_the_reason_and_changes_nothing() -> None:
         (6, {"scheduler": "Flow Euler"}, "It is for flow models."),
         (6, {"scheduler": "Heun"}, ""),
     ) == ["No change at step 7: It is for flow models.", "Euler to Heun at step 7"]
+
+
+def test_a_change_is_told_at_its_step_and_marked_at_its_call() -> None:
+    change = Changed(step=4, call=6, settings={"steps": 9})
+    (line,) = told(View(settings=ASKED, changes=(change,)))
+    assert str(line) == "Steps 25 to 9 at step 4" and line.call == 7
 
 
 def test_what_a_run_began_with_may_be_forgotten() -> None:

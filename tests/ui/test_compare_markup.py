@@ -21,12 +21,12 @@ PLAN = Plan.of(
 def done(tmp_path: Path) -> Cell:
     (tmp_path / "a.png").write_bytes(b"png")
     saved = Saved(index=0, seed=0, path=str(tmp_path / "a.png"), width=64, height=32)
-    return Cell("job", View("done", "Done", 8, 8, saved=(saved,)), seconds=1.234)
+    return Cell("job", View("done", "Done", 8, 8, 8, 8, saved=(saved,)), seconds=1.234)
 
 
 @pytest.fixture
 def board(done: Cell) -> Board:
-    drawing = Cell("job", View("drawing", "Drawing", 2, 4), preview=b"jpeg")
+    drawing = Cell("job", View("drawing", "Drawing", 2, 4, 2, 4), preview=b"jpeg")
     board = Board(PLAN, [done, done, drawing, failed(EVIL)], reference=1)
     board.differences = {0: 31.25}
     return board
@@ -51,7 +51,7 @@ def test_cells_say_where_they_are(board: Board, tmp_path: Path) -> None:
     assert 'src="pictures/' in first and "8 calls · 1.23 s" in first and ">31.2 dB<" in first
     assert 'aria-pressed="false"' in first and 'aria-pressed="true"' in reference
     assert 'aria-label="Use the settings of Euler, 4 steps"' in first
-    assert 'src="data:image/jpeg;base64,anBlZw=="' in drawing and "call 2 of 4" in drawing
+    assert 'src="data:image/jpeg;base64,anBlZw=="' in drawing and "step 2 of 4<" in drawing
     assert "--done:0.500" in drawing and "data-refer" not in drawing
     assert "<button" not in bad and 'class="problem"' in bad
 
@@ -67,10 +67,10 @@ def test_labels_stand_where_a_reader_of_tables_finds_them(board: Board, tmp_path
 def test_one_cell_changes_one_piece(board: Board, tmp_path: Path) -> None:
     route = PictureRoute(tmp_path)
     before = pieces(board, route)
-    board.cells[2] = board.cells[2].seen(View("drawing", "Drawing", 3, 4, preview=b"new"))
+    board.cells[2] = board.cells[2].seen(View("drawing", "Drawing", 2, 3, 3, 4, preview=b"new"))
     after = pieces(board, route)
     changed = [new for old, new in zip(before, after, strict=True) if old != new]
-    assert len(changed) == 1 and "call 3 of 4" in changed[0]
+    assert len(changed) == 1 and "step 2 of 3 · call 3 of 4<" in changed[0]
 
 
 def test_the_line_says_how_far_the_grid_is(board: Board) -> None:
@@ -79,7 +79,7 @@ def test_the_line_says_how_far_the_grid_is(board: Board) -> None:
     assert 'data-say="Cell 3 of 4"' in line
     assert "Euler, 8 steps" in line
     assert "--done:0.8750" in line  # three have ended, the other is half way
-    board.cells[2] = replace(board.cells[2], view=View("stopped", "Stopped", 2, 4))
+    board.cells[2] = replace(board.cells[2], view=View("stopped", "Stopped", 2, 4, 2, 4))
     assert "Stopped" in status(board) and "2 of 4 cells" in status(board)
     board.cells[2] = failed("no")
     assert 'data-say="Done: 2 of 4 cells"' in status(board)

@@ -10,15 +10,15 @@ EVIL = "<img src=x onerror=alert(1)>\"'"
 
 
 def schedule(name: str = "EulerDiscreteScheduler", **config: Any) -> dict[str, Any]:
-    plots = {"timesteps": [999.0, 1.0], "sigmas": [14.6, 0.03, 0.0], "calls": 2}
-    return {"class": name, "config": config, **plots}
+    plots = {"timesteps": [999.0, 1.0], "sigmas": [14.6, 0.03, 0.0]}
+    return {"class": name, "config": config, "steps": 2, "calls": 2, **plots}
 
 
 def test_nothing_that_comes_from_outside_is_html() -> None:
     row = dict.fromkeys(("model", "name", "id", "device", "dtype"), EVIL)
     figures = {"components": [row | {"bytes": 1}], "bytes": 1, "budget": 2, "loads": 1}
     part = {"name": EVIL, "class": EVIL, "parameters": 1, "config": {EVIL: EVIL}}
-    changes = (Changed(call=0, settings={"scheduler": EVIL}),)
+    changes = (Changed(step=1, call=0, settings={"scheduler": EVIL}),)
     pieces = [
         hood.memory(figures),
         hood.run(View(phase="done", loaded=(EVIL,), changes=changes)),
@@ -35,13 +35,17 @@ def test_nothing_that_comes_from_outside_is_html() -> None:
 def test_the_schedule_is_plotted() -> None:
     section = hood.schedule(schedule())
     assert values(section) == {"Sigma": [14.6, 0.03, 0.0], "Timestep": [999, 1]}
-    assert "EulerDiscreteScheduler · 2 calls of the model" in section
+    assert "EulerDiscreteScheduler · 2 steps<" in section
+    assert "Steps done" in section
+    section = hood.schedule(schedule() | {"steps": 1})
+    assert "EulerDiscreteScheduler · 1 step, 2 calls of the model<" in section
+    assert "Calls done" in section
 
 
 def test_the_record_grows_while_the_run_goes_on() -> None:
     changes = (
-        Changed(call=2, settings={"scheduler": "Heun"}),
-        Changed(call=4, settings={"steps": 2000}, refused="At most 1000."),
+        Changed(step=3, call=2, settings={"scheduler": "Heun"}),
+        Changed(step=5, call=4, settings={"steps": 2000}, refused="At most 1000."),
     )
     settings = {"scheduler": "Euler"}
     assert hood.run(View("drawing", settings=settings)) == ""
@@ -55,9 +59,11 @@ def test_the_record_grows_while_the_run_goes_on() -> None:
 
 def test_the_last_run_has_its_norms_with_the_changes_marked() -> None:
     trace = dict.fromkeys(("sigma", "timestep", "x", "x0", "eps"), (3.0, 2.0, 1.0))
-    changes = (Changed(call=1, settings={"scheduler": "Heun"}),)
-    section = hood.run(View("done", changes=changes, trace=trace, loaded=("unet",)))
+    changes = (Changed(step=2, call=1, settings={"scheduler": "Heun"}),)
+    done = View("done", total=2, calls=3, changes=changes, trace=trace, loaded=("unet",))
+    section = hood.run(done)
     assert len(values(section)) == 3
+    assert "2 steps, 3 calls of the model" in section and "Calls a second" in section
     assert section.count('class="mark"') == 1
     assert 'data-loaded="1"' in section
 

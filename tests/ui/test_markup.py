@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,14 +12,14 @@ EVIL = "<img src=x onerror=alert(1)>\"'"
 
 
 def test_nothing_that_comes_from_outside_is_html() -> None:
-    changed = Changed(call=1, settings={"scheduler": EVIL})
+    changed = Changed(step=2, call=1, settings={"scheduler": EVIL})
     result = Result("pictures/s/a.png", EVIL, 1, 8, 8, 2)
     pieces = [
         alert(EVIL),
         status(View(phase="loading", message=EVIL)),
         device({"state": "ready", "device": EVIL}),
         status(View("drawing", changes=(changed,))),
-        status(View("drawing", changes=(Changed(call=1, settings={}, refused=EVIL),))),
+        status(View("drawing", changes=(Changed(step=2, call=1, settings={}, refused=EVIL),))),
         describe(result),
     ]
     for piece in pieces:
@@ -26,14 +27,24 @@ def test_nothing_that_comes_from_outside_is_html() -> None:
         assert "&lt;img" in piece
 
 
+def at(step: int, total: int, call: int = 0, calls: int = 0, **more: Any) -> View:
+    """A view at a step; without calls, each step is one."""
+    place = {"step": step, "total": total, "call": call or step, "calls": calls or total}
+    return View(**{"phase": "drawing", "message": "Drawing", **place, **more})
+
+
 @pytest.mark.parametrize(
     ("view", "words"),
     [
         (View(), "Ready"),
-        (View("drawing", "Drawing", 12, 25, 8.14), "step 12 of 25 · 8.1 steps/s · 2 s left"),
-        (View("drawing", "Drawing", 1, 25, 0.05), "0.05 steps/s · 8 min left"),
-        (View("done", "Done", 25, 25, seconds=3.21), "25 steps · 3.2 s"),
-        (View("stopped", "Stopped", 3, 25), "after step 3 of 25"),
+        (at(12, 25, rate=8.14), "step 12 of 25 · 8.1 steps/s · 2 s left"),
+        (at(5, 12, 9, 23, rate=2), "step 5 of 12 · call 9 of 23 · 2.0 calls/s · 7 s left"),
+        (at(1, 25, rate=0.05), "0.05 steps/s · 8 min left"),
+        (at(25, 25, phase="done", seconds=3.21), "25 steps · 3.2 s"),
+        (at(1, 1, phase="done", seconds=3.21), "1 step · 3.2 s"),
+        (at(12, 12, 23, 23, phase="done", seconds=3.21), "12 steps · 23 calls · 3.2 s"),
+        (at(3, 25, phase="stopped"), "after step 3 of 25"),
+        (at(5, 12, 9, 23, phase="stopped"), "after step 5 of 12 · call 9 of 23"),
         (View("stopped", "Stopped"), "before the start"),
         (View("failed", "It broke."), "It broke."),
     ],
@@ -48,12 +59,14 @@ def test_the_line_tells_the_latest_change_and_until_then_that_there_may_be_one()
     view = View("drawing", "Drawing", 9, 25, settings=settings)
     assert HINT in status(view)
     assert HINT not in status(View("loading", "Loading"))
-    changes = (Changed(call=6, settings=first), Changed(call=8, settings=second))
+    changes = (Changed(step=7, call=6, settings=first), Changed(step=9, call=8, settings=second))
     line = status(replace(view, changes=changes))
     assert "DPM++ 2M to Heun at step 9<" in line
     assert 'data-say="DPM++ 2M to Heun at step 9"' in line
     assert HINT not in line
-    refused = Changed(call=8, settings={"scheduler": "Flow Euler"}, refused="It does not fit.")
+    refused = Changed(
+        step=9, call=8, settings={"scheduler": "Flow Euler"}, refused="It does not fit."
+    )
     line = status(replace(view, changes=(*changes, refused)))
     assert "No change at step 9: It does not fit." in line
     assert "data-refused" in line
@@ -63,7 +76,7 @@ def test_only_a_change_of_phase_is_read_out() -> None:
     def said(view: View) -> str:
         return status(view).partition('data-say="')[2].partition('"')[0]
 
-    assert said(View("drawing", "Drawing", 1, 25, 8.0)) == said(View("drawing", "Drawing", 2, 25))
+    assert said(at(1, 25, rate=8.0)) == said(at(2, 25))
     saved = Saved(index=0, seed=1, path="p", width=8, height=8)
     assert said(View("done", "Done", saved=(saved,))) == "Done: 1 picture"
     assert said(View("done", "Done", saved=(saved, saved))) == "Done: 2 pictures"

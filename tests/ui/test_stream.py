@@ -21,7 +21,8 @@ SAVED = Saved(index=0, seed=4, path="p.png", width=8, height=8)
 
 
 def step(number: int, time: float, preview: bytes | None = None) -> Step:
-    return Step(step=number, total=9, seconds=1, rate=2.0, preview=preview, time=time)
+    at = {"step": number, "total": 9, "call": number, "calls": 9}
+    return Step(**at, seconds=1, rate=2.0, preview=preview, time=time)
 
 
 def frame(index: int, time: float) -> Frame:
@@ -46,7 +47,7 @@ async def collect(events: list[Event], now: list[float]) -> list[View]:
         (step(3, 0), "drawing", "Drawing"),
         (step(9, 0), "drawing", "Finishing"),
         (frame(0, 0), "drawing", "Drawing"),
-        (Changed(call=3, settings={"steps": 9}), "drawing", "Drawing"),
+        (Changed(step=4, call=3, settings={"steps": 9}), "drawing", "Drawing"),
         (SAVED, "saving", "Saving"),
         (Finished(seconds=1), "done", "Done"),
         (Cancelled(step=3), "stopped", "Stopped"),
@@ -63,6 +64,15 @@ def test_every_event_has_a_view(event: Event, phase: str, words: str) -> None:
 def test_time_left_follows_the_rate() -> None:
     assert fold(step(3, 0), View()).left == 3.0
     assert View(total=9).left == 0.0
+
+
+def test_calls_are_told_beside_steps_where_they_are_others() -> None:
+    assert View(step=5, total=12, call=5, calls=12).place == "step 5 of 12"
+    view = fold(Step(step=5, total=12, call=9, calls=23, seconds=1, rate=2.0), View())
+    assert view.place == "step 5 of 12 · call 9 of 23"
+    assert (view.left, view.share) == (7.0, 9 / 23)
+    view = fold(Step(step=12, total=12, call=23, calls=24, seconds=1, rate=2.0), view)
+    assert view.message == "Drawing", "the last step is not whole"
 
 
 async def test_pictures_add_up_and_previews_are_shown_once() -> None:
@@ -90,7 +100,7 @@ async def test_the_film_grows_by_a_frame_and_comes_whole_to_a_late_watcher() -> 
 
 
 async def test_changes_stay_and_the_trace_comes_at_the_end() -> None:
-    changes = [Changed(call=call, settings={"steps": 9 + call}) for call in (1, 2)]
+    changes = [Changed(step=n + 1, call=n, settings={"steps": 9 + n}) for n in (1, 2)]
     finished = Finished(seconds=1, trace={"x": (2.0, 1.0)})
     shown = await collect([step(1, 0, b"1"), *changes, finished], [0.0] * 4)
     assert [len(view.changes) for view in shown] == [0, 1, 2, 2]

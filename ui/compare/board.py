@@ -77,7 +77,7 @@ class Board:
     @property
     def calls(self) -> int:
         """How often the model was called for the cells so far."""
-        return sum(cell.view.step for cell in self.cells)
+        return sum(cell.view.call for cell in self.cells)
 
     @property
     def seconds(self) -> float:
@@ -88,7 +88,7 @@ class Board:
     def left(self) -> float:
         """Seconds until the last cell, by what a call has taken so far; 0 when unknown."""
         ahead = sum(
-            (cell.view.total or request.steps) - cell.view.step
+            (cell.view.calls or request.steps) - cell.view.call
             for cell, request in zip(self.cells, self.plan.requests, strict=True)
             if cell.view.running
         )

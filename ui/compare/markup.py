@@ -5,6 +5,7 @@ import math
 from html import escape
 
 from ui.compare.board import Board, Cell
+from ui.markup import counted
 from ui.pictures import PictureRoute
 
 __all__ = ["EMPTY", "cost", "decibels", "pieces", "status", "totals"]
@@ -49,7 +50,7 @@ def _cell(board: Board, index: int, route: PictureRoute) -> str:
 
 
 def _picture(cell: Cell, label: str, route: PictureRoute) -> str:
-    share = cell.view.step / cell.view.total if cell.view.total else 0.0
+    share = cell.view.share
     source = ""
     if cell.path:
         source = escape(route.address(cell.path))
@@ -74,10 +75,10 @@ def cost(cell: Cell) -> str:
     """What a cell has cost so far."""
     view = cell.view
     if view.phase == "done":
-        return f"{view.step} call{'s' * (view.step != 1)} · {_seconds(cell.seconds)}"
-    if view.phase == "drawing" and view.total:
-        return f"call {view.step} of {view.total}"
-    return f"after call {view.step}" if view.phase == "stopped" and view.step else ""
+        return f"{counted(view.call, 'call')} · {_seconds(cell.seconds)}"
+    if view.phase == "drawing" and view.step:
+        return view.place
+    return f"after {view.place}" if view.phase == "stopped" and view.step else ""
 
 
 def _reference(board: Board, index: int, label: str) -> str:
@@ -124,7 +125,7 @@ def status(board: Board) -> str:
         parts = [board.plan.label(index), "" if view.phase == "drawing" else view.message]
         parts += [f"about {_time(board.left)} left" if board.left else ""]
         said = strong
-        share = len(ended) / count + (view.step / view.total / count if view.total else 0)
+        share = (len(ended) + view.share) / count
     else:
         stopped = any(cell.view.phase == "stopped" for cell in board.cells)
         phase, strong, share = ("stopped", "Stopped", 0) if stopped else ("done", "Done", 1)
@@ -142,9 +143,8 @@ def totals(board: Board, saved: str = "") -> str:
     """What the grid has cost, and its download once it was saved at an address."""
     if not board.paths:
         return ""
-    pictures = f"{len(board.paths)} picture{'s' * (len(board.paths) != 1)}"
-    calls = f"{board.calls} call{'s' * (board.calls != 1)} of the model"
-    cost = f"{pictures} · {calls} · {board.seconds:.1f} s"
+    pictures, calls = counted(len(board.paths), "picture"), counted(board.calls, "call")
+    cost = f"{pictures} · {calls} of the model · {board.seconds:.1f} s"
     link = ""
     if saved:
         name = f"stepwise-{saved.rpartition('/')[2]}"
