@@ -1,12 +1,14 @@
 """Small random checkpoints, made once a run: the real components at toy size."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from xdist.scheduler import LoadFileScheduling
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -121,6 +123,19 @@ def make_tokenizer_files(folder: Path) -> dict[str, int]:
     return vocabulary
 
 
+class _Scheduling(LoadFileScheduling):
+    """The tests of a file share a process, which makes their fixtures once; so do all that drive
+    a Chromium: each is several processes by itself."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "chromium" if file.startswith(("tests/browser/", "tests/test_places")) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    return _Scheduling(config, log)
+
+
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random checkpoint, `models/tiny`; not to be changed."""
@@ -135,8 +150,10 @@ def tiny_ddpm_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    """Toy models gain nothing from threads that wait for each other."""
+    """Toy models gain nothing from threads that wait for each other, and a busy machine makes them
+    wait long; here and in the programs that tests start."""
     torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="module")

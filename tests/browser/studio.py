@@ -64,8 +64,6 @@ def serve(folder: Path, models: Path) -> Iterator[Server]:
             cwd=folder,
             stdout=log,
             stderr=subprocess.STDOUT,
-            # more threads only wait for one another in operations this small
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
     try:
         url = f"http://127.0.0.1:{port}/"

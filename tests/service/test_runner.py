@@ -35,17 +35,6 @@ from tests.service.pictures import pictures, pixels, run, saved
 from tests.service.stub import request, wait_for, watch
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """At this size two threads gain nothing, and wait long for each other on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")  # for the worker's process
-        yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def service(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     models = tiny_checkpoint.parent
