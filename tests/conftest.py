@@ -123,7 +123,7 @@ def make_tokenizer_files(folder: Path) -> dict[str, int]:
     return vocabulary
 
 
-class _Scheduling(LoadFileScheduling):
+class _Scheduling(LoadFileScheduling):  # type: ignore[misc]
     """The tests of a file share a process, which makes their fixtures once; so do all that drive
     a Chromium: each is several processes by itself."""
 
