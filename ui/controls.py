@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from engine.pipelines.limits import LIMITS
 from ui.shared import SILENT, Inputs, Shared, able_models, named_model, offer
 from ui.stage import Parts
 
@@ -18,10 +19,14 @@ __all__ = [
     "Actions",
     "action_group",
     "count_group",
+    "guidance_group",
     "model_group",
     "refresh",
     "seed_group",
+    "side",
     "size_group",
+    "span",
+    "steps_group",
 ]
 
 # 16 seeds are left above the largest drawn: image i of a run has seed + i
@@ -34,6 +39,13 @@ class Actions:
 
     generate: gr.Button
     stop: gr.Button
+
+
+def span(field: str) -> dict[str, Any]:
+    """Arguments for a control over all that a request takes: one that ends earlier would cut what
+    another tab sends to it."""
+    low, high = LIMITS[field]
+    return {"minimum": low, "maximum": high}
 
 
 def action_group() -> Actions:
@@ -62,28 +74,38 @@ def size_group(shared: Shared, task: str, model: Component) -> Inputs:
     assert isinstance(model, gr.Dropdown)
     info = named_model(shared.models, task, model.value)
     with gr.Row(elem_classes="pair"):
-        width = gr.Slider(label="Width", **_side(info.width if info else 512))
-        height = gr.Slider(label="Height", **_side(info.height if info else 512))
+        width = gr.Slider(label="Width", **side(info.width if info else 512))
+        height = gr.Slider(label="Height", **side(info.height if info else 512))
 
     def own_size(name: str) -> list[Any]:
         info = named_model(shared.models, task, name)
-        sides = (info.width, info.height) if info else ()
-        return [gr.update(**_side(side)) for side in sides] or [gr.skip(), gr.skip()]
+        own = (info.width, info.height) if info else ()
+        return [gr.update(**side(pixels)) for pixels in own] or [gr.skip(), gr.skip()]
 
     # what sends a model along with a size of its own must not lose that
     model.input(own_size, model, [width, height], preprocess=False, **SILENT)
     return {"width": width, "height": height}
 
 
+def steps_group(value: int = 25, **more: Any) -> Inputs:
+    slider = gr.Slider(**span("steps"), value=value, step=1, precision=0, label="Steps", **more)
+    return {"steps": slider}
+
+
+def guidance_group(**more: Any) -> Inputs:
+    slider = gr.Slider(**span("guidance_scale"), value=5, step=0.1, label="Guidance", **more)
+    return {"guidance_scale": slider}
+
+
 def count_group() -> Inputs:
-    return {"count": gr.Slider(1, 16, 1, step=1, precision=0, label="Pictures")}
+    return {"count": gr.Slider(**span("count"), value=1, step=1, precision=0, label="Pictures")}
 
 
 def seed_group(parts: Parts) -> Inputs:
     """The seed; `random_seed` says whether it is to be drawn anew. Reuse takes the seed of the
     picture that `parts` show."""
     with gr.Row(elem_classes="seed"):
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**32 - 1, min_width=120)
+        seed = gr.Number(0, label="Seed", precision=0, **span("seed"), min_width=120)
         roll = gr.Button("Roll", size="sm", min_width=76, elem_classes="roll")
         reuse = gr.Button("Reuse", size="sm", min_width=84, elem_classes="reuse")
     fresh = gr.Checkbox(True, label="New seed for every run")
@@ -104,7 +126,9 @@ def refresh(models: Path, task: str, name: str | None) -> dict[str, Any]:
     return offer(names, name if name in names else next(iter(names), None), name)
 
 
-def _side(own: int) -> dict[str, Any]:
-    """Half to double the side that the model was trained on, in steps that its VAE divides."""
-    half = max(8, own // 2 // 8 * 8)
-    return {"minimum": half, "maximum": own * 2, "step": 8, "value": own}
+def side(own: int, value: int | None = None) -> dict[str, Any]:
+    """Arguments for a control of a side, in steps that the VAE divides: from half to double of what
+    the model was trained on, and to a value that lies beyond."""
+    half, value = max(8, own // 2 // 8 * 8), own if value is None else value
+    ends = {"minimum": min(half, value), "maximum": max(own * 2, value)}
+    return {**ends, "step": 8, "value": value}

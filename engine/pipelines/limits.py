@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.errors import RequestError
 
-__all__ = ["LIMITS", "MAX_CHANGES", "check_number", "check_text"]
+__all__ = ["LIMITS", "MAX_CHANGES", "check_number", "check_text", "is_whole"]
 
 LIMITS: dict[str, tuple[float, float]] = {
     "steps": (1, 1000),
@@ -16,11 +16,16 @@ LIMITS: dict[str, tuple[float, float]] = {
     "count": (1, 16),
     "call": (0, 10_000),
 }
-"""Field -> smallest and largest value."""
+"""Field -> smallest and largest value: for requests, for the page's controls and for its grids."""
 
 MAX_TEXT = 10_000
 MAX_CHANGES = 100
 """Of the settings of one run: each may make a schedule anew."""
+
+
+def is_whole(name: str) -> bool:
+    """Whether a field takes whole numbers only."""
+    return name != "guidance_scale"
 
 
 def check_text(name: str, value: Any) -> None:
@@ -34,14 +39,13 @@ def check_text(name: str, value: Any) -> None:
 def check_number(name: str, value: Any) -> None:
     """Raise a `RequestError` for what is no number, or outside its `LIMITS`."""
     low, high = LIMITS[name]
-    whole = name != "guidance_scale"
-    wanted = int if whole else (int, float)
+    wanted = int if is_whole(name) else (int, float)
     # an int is finite, and a huge one would not fit into the float that isfinite looks at
     finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
     if isinstance(value, int) and value.bit_length() > 64:
         raise RequestError(f"{name} is far too large: it must be from {low} to {high}.")
     if not isinstance(value, wanted) or isinstance(value, bool) or not finite:
-        kind = "a whole number" if whole else "a number"
+        kind = "a whole number" if is_whole(name) else "a number"
         raise RequestError(f"{name} is {value!r}: {kind} from {low} to {high} is needed.")
     if not low <= value <= high:
         raise RequestError(f"{name} is {value}: it must be from {low} to {high}.")

@@ -10,7 +10,7 @@ from engine.pipelines.limits import LIMITS, MAX_CHANGES, check_number, check_tex
 from engine.pipelines.tasks import TASKS
 from engine.schedulers.registry import unfit
 
-__all__ = ["LIMITS", "Request"]
+__all__ = ["Request"]
 
 TEXTS = ("model", "prompt", "negative_prompt", "scheduler", "schedule_type", "task")
 NUMBERS = ("steps", "guidance_scale", "width", "height", "seed", "count")

@@ -91,6 +91,7 @@ def test_three_by_three_cells_with_cost_and_difference(studio: Studio, server: S
 def test_a_cell_is_made_again_in_the_other_tab(studio: Studio) -> None:
     fill(studio, ["Euler", "DDIM"], "2, 5")
     studio.tab.get_by_label("Seed", exact=True).fill("77")
+    studio.fill(Guidance=30)
     studio.start()
     studio.end("done")
     picture = pixels(studio, 2)
@@ -100,6 +101,10 @@ def test_a_cell_is_made_again_in_the_other_tab(studio: Studio) -> None:
     expect(studio.prompt).to_have_value("a")
     expect(studio.tab.get_by_label("number input for Steps")).to_have_value("5")
     expect(studio.tab.get_by_label("Seed", exact=True)).to_have_value("77")
+    guidance = studio.tab.get_by_label("number input for Guidance")
+    guidance.focus()
+    guidance.blur()
+    expect(guidance).to_have_value("30")  # a control cuts what lies beyond its ends when it is left
     expect(studio.tab.get_by_role("combobox", name="Sampler")).to_have_value("Euler")
     expect(studio.tab.get_by_label("New seed for every run")).not_to_be_checked()
     studio.start()

@@ -13,7 +13,7 @@ from tests.ui.stub import StubWorker, stub_models
 from ui.compare.bind import Comparing, Parts
 from ui.compare.board import Board
 from ui.compare.markup import EMPTY, totals
-from ui.controls import Actions
+from ui.controls import Actions, side
 from ui.pictures import PictureRoute
 from ui.session import kept_in_browser
 from ui.shared import Shared
@@ -45,7 +45,7 @@ class Tab:
             self.parts = Parts(
                 *(gr.HTML(), gr.HTML(), gr.HTML(), gr.Button()), board=gr.State(), going=gr.State()
             )
-            names = ("prompt", "steps", "seed", "scheduler", "random_seed")
+            names = ("prompt", "steps", "width", "seed", "scheduler", "random_seed")
             self.target = {name: gr.Textbox() for name in names}
             self.run, self.actions = run, Actions(gr.Button(), gr.Button())
         route = PictureRoute(folder / "outputs")
@@ -130,7 +130,7 @@ async def test_a_cells_settings_are_those_of_the_other_tab(tab: Tab) -> None:
     updates = tab.handlers.use(board, press(1))
     values = {name: updates[component] for name, component in tab.target.items()}
     assert values == {
-        **{"prompt": "a", "steps": 2, "seed": 8},
+        **{"prompt": "a", "steps": 2, "width": gr.update(**side(16)), "seed": 8},
         **{"scheduler": "", "random_seed": False},
     }
     for wrong in (2, "x"):

@@ -4,15 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
+import gradio as gr
 import pytest
 from gradio_client import Client  # type: ignore[import-untyped]
 from gradio_client.exceptions import AppError  # type: ignore[import-untyped]
 
+from engine.pipelines.limits import LIMITS
 from engine.service import Service
 from tests.repository import ROOT
 from tests.ui.stub import StubWorker, stub_models
 from ui.app import build_page, page_options
-from ui.controls import refresh
+from ui.controls import refresh, side
 from ui.pictures import PictureRoute
 
 
@@ -72,6 +74,25 @@ def test_models_may_come_and_go(tmp_path: Path) -> None:
 def test_the_page_opens_without_any_model(tmp_path: Path) -> None:
     service = Service(lambda: StubWorker(tmp_path), tmp_path, tmp_path)
     build_page(service, tmp_path, PictureRoute(tmp_path))
+
+
+def test_controls_take_all_that_a_request_takes(tmp_path: Path) -> None:
+    service = Service(lambda: StubWorker(tmp_path), tmp_path, tmp_path)
+    page = build_page(service, tmp_path, PictureRoute(tmp_path))
+    fields = {"Steps": "steps", "Guidance": "guidance_scale", "Pictures": "count", "Seed": "seed"}
+    found = [
+        (fields[block.label], (block.minimum, block.maximum))
+        for block in page.blocks.values()
+        if isinstance(block, gr.Slider | gr.Number) and block.label in fields
+    ]
+    assert {field for field, _ in found} == set(fields.values())
+    assert [LIMITS[field] for field, _ in found] == [ends for _, ends in found]
+
+
+def test_a_side_beyond_the_usual_is_not_cut() -> None:
+    ends = [tuple(side(64, value)[end] for end in ("minimum", "maximum")) for value in (64, 8, 512)]
+    assert ends == [(32, 128), (8, 128), (32, 512)]
+    assert side(64)["value"] == 64 and side(64, 512)["value"] == 512
 
 
 def test_the_interface_imports_no_torch() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from engine.errors import RequestError
-from engine.pipelines.request import LIMITS
+from engine.pipelines.limits import LIMITS, is_whole
 
 __all__ = ["AXES", "MAX_CELLS", "Axis", "Value", "parse_names", "parse_numbers"]
 
@@ -72,8 +72,7 @@ def parse_numbers(field: str, text: object) -> tuple[int | float, ...]:
             numbers[number] = None
         if len(numbers) > MAX_CELLS:
             raise RequestError(f"{title} has more than {MAX_CELLS} values: take some out.")
-    whole = field != "guidance_scale"
-    return tuple(int(number) if whole else float(number) for number in numbers)
+    return tuple(int(number) if is_whole(field) else float(number) for number in numbers)
 
 
 def _expand(title: str, part: str) -> list[Decimal]:
@@ -98,5 +97,5 @@ def _check(field: str, number: Decimal) -> None:
     title, (low, high) = AXES[field].title, LIMITS[field]
     if not low <= number <= high:
         raise RequestError(f"{title} has {number}: it must be from {low} to {high}.")
-    if field != "guidance_scale" and number != int(number):
+    if is_whole(field) and number != int(number):
         raise RequestError(f"{title} has {number}: a whole number is needed.")

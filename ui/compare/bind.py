@@ -13,14 +13,14 @@ from engine.errors import EngineError
 from engine.service import Service
 from ui import markup
 from ui.compare.board import Board
-from ui.compare.controls import lines_of
+from ui.compare.controls import TASK, lines_of
 from ui.compare.keep import encode_grid
 from ui.compare.markup import EMPTY, pieces, status, totals
 from ui.compare.plan import Plan
 from ui.compare.runs import paced, stop, submit
-from ui.controls import Actions
+from ui.controls import Actions, side
 from ui.session import new_session
-from ui.shared import SILENT, Inputs, Shared, warn
+from ui.shared import SILENT, Inputs, Shared, named_model, warn
 from ui.stream import IDLE
 
 __all__ = ["Comparing", "Parts"]
@@ -178,6 +178,11 @@ class Comparing:
         if board is None or event.cell not in range(len(board.cells)):
             return {self._target["seed"]: gr.skip()}
         values = board.plan.requests[event.cell].to_dict() | {"random_seed": False}
+        if info := named_model(self._shared.models, TASK, values["model"]):
+            own = {"width": info.width, "height": info.height}
+            values |= {
+                name: gr.update(**side(own[name], values[name] or own[name])) for name in own
+            }
         return {self._target[name]: values[name] for name in self._target if name in values}
 
     async def save(self, session: Any, board: Board | None) -> dict[Component, Any]:

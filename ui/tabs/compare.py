@@ -8,7 +8,7 @@ from ui import markup
 from ui.compare.bind import Comparing, Parts
 from ui.compare.controls import TASK, axis_group, hide_varied
 from ui.compare.markup import EMPTY
-from ui.controls import Actions, model_group, size_group
+from ui.controls import Actions, guidance_group, model_group, size_group, span, steps_group
 from ui.samplers import sampler_group
 from ui.session import kept_in_browser
 from ui.shared import Inputs, Shared
@@ -83,15 +83,13 @@ class Compare:
         )
         samplers = sampler_group(self.shared, TASK, model)
         with gr.Row(elem_classes="pair"):
-            steps = gr.Slider(1, 200, 25, step=1, precision=0, label="Steps")
-            guidance = gr.Slider(0, 20, 5, step=0.1, label="Guidance")
+            numbers = steps_group() | guidance_group()
         sides = size_group(self.shared, TASK, model)
         with gr.Row(elem_classes="seed"):
-            seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**32 - 1)
+            seed = gr.Number(0, label="Seed", precision=0, **span("seed"))
             roll = gr.Button("Roll", size="sm", min_width=76, elem_classes="roll")
         roll.click(None, outputs=seed, js=ROLL, api_visibility="private")
-        numbers = {"steps": steps, "guidance_scale": guidance, **sides, "seed": seed}
-        return {"negative_prompt": negative, **samplers, **numbers}
+        return {"negative_prompt": negative, **samplers, **numbers, **sides, "seed": seed}
 
 
 def _actions() -> Actions:

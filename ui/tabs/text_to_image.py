@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.controls import model_group, size_group
+from ui.controls import guidance_group, model_group, size_group, steps_group
 from ui.samplers import sampler_group
 from ui.shared import Inputs
 from ui.tabs.tab import Tab
@@ -43,10 +43,8 @@ class TextToImage(Tab):
         models = model_group(self.shared, self.task)
         samplers = sampler_group(self.shared, self.task, models["model"])
         with gr.Row(elem_classes="pair"):
-            steps = gr.Slider(1, 200, 25, step=1, precision=0, label="Steps", elem_classes="live")
-            guidance = gr.Slider(0, 20, 5, step=0.1, label="Guidance", elem_classes="live")
+            numbers = steps_group(elem_classes="live") | guidance_group(elem_classes="live")
         sides = size_group(self.shared, self.task, models["model"])
-        numbers = {"steps": steps, "guidance_scale": guidance}
         return {"negative_prompt": negative, **models, **samplers, **numbers, **sides}
 
     async def call(

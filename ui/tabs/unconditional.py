@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.controls import model_group
+from ui.controls import model_group, steps_group
 from ui.samplers import sampler_group
 from ui.shared import Inputs
 from ui.tabs.tab import Tab
@@ -31,9 +31,7 @@ class Unconditional(Tab):
     def settings(self) -> Inputs:
         models = model_group(self.shared, self.task)
         samplers = sampler_group(self.shared, self.task, models["model"])
-        # up to as many as such models are trained on: DDPM, their own scheduler, gains from each
-        steps = gr.Slider(1, 1000, STEPS, step=1, precision=0, label="Steps", elem_classes="live")
-        return {**models, **samplers, "steps": steps}
+        return {**models, **samplers, **steps_group(STEPS, elem_classes="live")}
 
     async def call(
         self,
