@@ -127,7 +127,9 @@ def test_gradients(trained: str, double: bool, every_size: None, calls: list[str
     layer = Conv2d(4, 4, 3, padding=1).requires_grad_(False)
     input = drawn(1, 4, 8, 8)
     tensors = {"input": input, "weight": layer.weight, "bias": layer.bias}
-    wanted = tensors[trained].requires_grad_(True)
+    wanted = tensors[trained]
+    assert wanted is not None
+    wanted.requires_grad_(True)
     layer(input, double=double).square().sum().backward()
     assert not calls
     larger = F.interpolate(input, scale_factor=2.0) if double else input
