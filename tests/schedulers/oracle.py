@@ -121,7 +121,8 @@ def trajectory(
     A start in mid-schedule is from a noised picture, as in image-to-image. What is drawn without a
     generator is the same in every walk. scale: in place of `init_noise_sigma`.
     """
-    torch.manual_seed(11)
+    # torch.manual_seed seeds all devices, and notes down who asked for those not there yet
+    torch.default_generator.manual_seed(11)
     if hasattr(scheduler, "noise_sampler"):  # diffusers' own path cannot be drawn here
         scheduler.noise_sampler = Path(dtype)
     if hasattr(scheduler, "get_lms_coefficient"):  # 50 times as fast by numbers as by tensors
