@@ -180,9 +180,9 @@ class Configured:
         arguments = {key: value for key, value in values.items() if key in known}
         return cls(**arguments, **{"_unknown": extra})
 
-    def save_config(self, folder: Path | str) -> None:
+    def save_config(self, save_directory: Path | str) -> None:
         """Write `config_name` into a folder, in the diffusers layout."""
-        folder = Path(folder)
+        folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
         header = {"_class_name": type(self).__name__, "_diffusers_version": FORMAT_VERSION}
         Config(header | self.config.to_dict()).save(folder / self.config_name)

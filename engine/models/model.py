@@ -18,6 +18,7 @@ from engine.checkpoints.weights import (
 )
 from engine.config import Configured, read_json
 from engine.errors import CheckpointError
+from engine.neutral import check_neutral, without_hints
 
 __all__ = ["Model"]
 
@@ -57,7 +58,7 @@ class Model(Configured, nn.Module):
     @classmethod
     def from_pretrained(
         cls,
-        name: Path | str,
+        pretrained_model_name_or_path: Path | str,
         *,
         subfolder: str | None = None,
         variant: str | None = None,
@@ -68,21 +69,26 @@ class Model(Configured, nn.Module):
         cache_dir: Path | str | None = None,
         token: str | bool | None = None,
         local_files_only: bool = False,
+        **hints: Any,
     ) -> Self:
         """Build from `config.json` and fill from the safetensors beside it, one file or shards.
 
-        name: a folder, or "name/repository" on the Hub, of which only these files are downloaded.
+        pretrained_model_name_or_path: a folder, or "name/repository" on the Hub, of which only
+        these files are downloaded.
         subfolder: the component's; in a flat checkpoint, which has none, the root is read.
         variant: of the weights, such as "fp16". dtype: float32 if not given; torch_dtype is its
         older name. revision, cache_dir, token, local_files_only: as in `repository.Hub`.
+        hints: others that diffusers takes, at their neutral value: see `engine.neutral`.
 
         Every tensor must be there with the right shape: a `CheckpointError` names the first that
         is not, with the file. Returns the model in evaluation mode.
         """
+        if unknown := without_hints(hints):
+            raise TypeError(f"from_pretrained has no argument {', '.join(unknown)}.")
         require_safetensors(use_safetensors)
         dtype = weights_dtype(dtype, torch_dtype)
         hub = Hub(revision, cache_dir, token, local_files_only)
-        folder = locate(name, subfolder, MODEL, hub, variant)
+        folder = locate(pretrained_model_name_or_path, subfolder, MODEL, hub, variant)
         model = cls._on_meta(folder / cls.config_name)
         expected = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
         tensors = read_tensors(local_weights(folder, WEIGHTS_STEM, variant), expected, dtype)
@@ -91,18 +97,30 @@ class Model(Configured, nn.Module):
 
     def save_pretrained(
         self,
-        folder: Path | str,
-        *,
+        save_directory: Path | str,
+        is_main_process: bool = True,
+        save_function: None = None,
+        safe_serialization: bool = True,
         variant: str | None = None,
         max_shard_size: int | str = MAX_SHARD_SIZE,
+        push_to_hub: bool = False,
     ) -> None:
         """Write `config.json` and safetensors.
 
         variant: part of the file names, such as "fp16"; it casts nothing.
         max_shard_size: bytes, or a text such as "5GB"; larger models become several files.
+        The others are taken at their neutral value alone.
         """
-        self.save_config(folder)
-        write_weights(Path(folder), WEIGHTS_STEM, self.state_dict(), variant, max_shard_size)
+        check_neutral(
+            is_main_process=is_main_process,
+            save_function=save_function,
+            safe_serialization=safe_serialization,
+            push_to_hub=push_to_hub,
+        )
+        self.save_config(save_directory)
+        write_weights(
+            Path(save_directory), WEIGHTS_STEM, self.state_dict(), variant, max_shard_size
+        )
 
     @classmethod
     def _on_meta(cls, path: Path) -> Self:
