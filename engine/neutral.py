@@ -33,8 +33,18 @@ LOADING: dict[str, tuple[Any, str]] = {
 }
 """What `from_pretrained` of diffusers takes beside what ours does: neutral value, what to do."""
 
+_NOT_READ = "networks here read the timestep and the text alone."
+
 NEUTRAL: dict[str, tuple[Any, str]] = {
+    "attention_mask": (None, _NOT_READ),
+    "class_labels": (None, "no class-conditional model is supported."),
+    "cross_attention_kwargs": (None, _NOT_READ),
+    "down_block_additional_residuals": (None, "ControlNet and T2I-Adapter are not supported."),
+    "down_intrablock_additional_residuals": (None, "T2I-Adapter is not supported."),
+    "encoder_attention_mask": (None, "pad the text, and attend to all of it."),
+    "exclude_embeddings": (False, "networks here have no embeddings of tokens."),
     "is_main_process": (True, "call save_pretrained in the main process only."),
+    "mid_block_additional_residual": (None, "ControlNet is not supported."),
     "push_to_hub": (False, "save to a folder and upload that with huggingface_hub."),
     "safe_serialization": (True, _SAFE),
     "save_function": (None, _SAFE),

@@ -1,5 +1,6 @@
 """Public calls take the arguments of diffusers, by the same names and in the same order."""
 
+import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -26,12 +27,18 @@ LOADED = {"variant", "dtype", "torch_dtype", "use_safetensors"}
 FROM_HUB = {"revision", "cache_dir", "token", "local_files_only"}
 FLASHPACK = frozenset({"use_flashpack"})  # a file format of one library
 CALLS = [
+    Call("AutoencoderKL.decode"),
+    Call("AutoencoderKL.encode"),
+    Call("AutoencoderKL.forward"),
     Call("DDIMScheduler.from_pretrained", own=frozenset(FROM_HUB)),
     Call("DDIMScheduler.save_pretrained"),
     Call("DiffusionPipeline.from_pretrained", own=frozenset(FROM_HUB | LOADED)),
     Call("DiffusionPipeline.save_pretrained", left_out=FLASHPACK),
     Call("DiffusionPipeline.to"),
+    Call("UNet2DConditionModel.forward"),
+    Call("UNet2DModel.forward"),
     Call("UNet2DModel.from_pretrained", own=frozenset(FROM_HUB | LOADED | {"subfolder"})),
+    Call("UNet2DModel.num_parameters"),
     Call("UNet2DModel.save_pretrained", left_out=FLASHPACK),
 ]
 
@@ -59,23 +66,26 @@ def test_arguments_are_those_of_diffusers(call: Call) -> None:
 
 @pytest.mark.parametrize("name", NEUTRAL)
 def test_what_changes_nothing_is_taken_at_its_neutral_value_alone(
-    name: str, tiny_ddpm_checkpoint: Path, tmp_path: Path
+    name: str, tiny_checkpoint: Path, tiny_ddpm_checkpoint: Path, tmp_path: Path
 ) -> None:
     neutral, instead = NEUTRAL[name]
-    taken = 0
+    noise = torch.zeros(1, 4, 16, 16)
+    unet = engine.UNet2DConditionModel.from_pretrained(tiny_checkpoint / "unet")
+    calls: list[tuple[Callable[..., Any], bool]] = [
+        (functools.partial(unet.forward, noise, 1, torch.zeros(1, 7, 24)), False),
+        (unet.num_parameters, False),
+    ]
     for cls in (engine.UNet2DModel, engine.DDPMScheduler, engine.DiffusionPipeline):
-        loaded = cls.from_pretrained(pretrained_model_name_or_path=tiny_ddpm_checkpoint)
-        for call, place in (
-            (cls.from_pretrained, tiny_ddpm_checkpoint),
-            (loaded.save_pretrained, tmp_path),
-        ):
-            hint = name in LOADING and call == cls.from_pretrained
-            if hint or name in inspect.signature(call).parameters:
-                taken += 1
-                call(place, **{name: neutral})
-                with pytest.raises(EngineError, match=name) as caught:
-                    call(place, **{name: not neutral})
-                assert instead in str(caught.value)
+        load = functools.partial(cls.from_pretrained, tiny_ddpm_checkpoint)
+        calls += [(load, True), (functools.partial(load().save_pretrained, tmp_path), False)]
+    taken = 0
+    for call, loads in calls:
+        if (loads and name in LOADING) or name in inspect.signature(call).parameters:
+            taken += 1
+            call(**{name: neutral})
+            with pytest.raises(EngineError, match=name) as caught:
+                call(**{name: not neutral})
+            assert instead in str(caught.value)
     assert taken
 
 

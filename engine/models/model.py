@@ -42,9 +42,11 @@ class Model(Configured, nn.Module):
         """Where the weights are."""
         return next(self.parameters()).device
 
-    def num_parameters(self) -> int:
-        """Count the weights."""
-        return sum(parameter.numel() for parameter in self.parameters())
+    def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
+        """Count the weights; exclude_embeddings: False alone."""
+        check_neutral(exclude_embeddings=exclude_embeddings)
+        counted = (one for one in self.parameters() if one.requires_grad or not only_trainable)
+        return sum(parameter.numel() for parameter in counted)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], **overrides: Any) -> Self:

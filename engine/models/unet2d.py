@@ -9,6 +9,7 @@ from engine.config import configured
 from engine.models.attention import PixelAttention
 from engine.models.conditioning import Conditioning
 from engine.models.unet import UNet, one_step
+from engine.neutral import check_neutral
 
 __all__ = ["UNet2DModel", "UNet2DOutput"]
 
@@ -79,12 +80,17 @@ class UNet2DModel(UNet):
         return self._project(self._embed(timesteps))
 
     def forward(
-        self, sample: Tensor, timestep: Tensor | float, return_dict: bool = True
+        self,
+        sample: Tensor,
+        timestep: Tensor | float,
+        class_labels: None = None,
+        return_dict: bool = True,
     ) -> UNet2DOutput:
         """Predict from a sample at one timestep, or at one for each of the batch.
 
-        sample: (B, in_channels, H, W); timestep: a number, () or (B,).
+        sample: (B, in_channels, H, W); timestep: a number, () or (B,); class_labels: None.
         return_dict: taken as callers of diffusers give it; the output is a tuple either way.
         """
+        check_neutral(class_labels=class_labels)
         conditioning = self.condition(one_step(timestep, sample))
         return UNet2DOutput(self.predict(sample, conditioning.at(0)))

@@ -12,6 +12,7 @@ from engine.models.conditioning import Conditioning
 from engine.models.kernels import enter
 from engine.models.layers import TimestepEmbedding, sinusoidal_embedding
 from engine.models.unet import UNet, one_step
+from engine.neutral import check_neutral
 
 __all__ = ["UNet2DConditionModel", "UNet2DConditionOutput"]
 
@@ -161,16 +162,33 @@ class UNet2DConditionModel(UNet):
         sample: Tensor,
         timestep: Tensor | float,
         encoder_hidden_states: Tensor,
-        *,
+        class_labels: None = None,
         timestep_cond: Tensor | None = None,
+        attention_mask: None = None,
+        cross_attention_kwargs: None = None,
         added_cond_kwargs: Mapping[str, Tensor] | None = None,
+        down_block_additional_residuals: None = None,
+        mid_block_additional_residual: None = None,
+        down_intrablock_additional_residuals: None = None,
+        encoder_attention_mask: None = None,
         return_dict: bool = True,
     ) -> UNet2DConditionOutput:
         """Predict from a sample at one timestep, or at one for each of the batch.
 
-        sample: (B, in_channels, H, W); timestep: a number, () or (B,); the others as `condition`.
+        sample: (B, in_channels, H, W); timestep: a number, () or (B,).
+        encoder_hidden_states, timestep_cond, added_cond_kwargs: as `condition`; the others are
+        there for callers of diffusers, and None alone.
         return_dict: taken as callers of diffusers give it; the output is a tuple either way.
         """
+        check_neutral(
+            class_labels=class_labels,
+            attention_mask=attention_mask,
+            cross_attention_kwargs=cross_attention_kwargs,
+            down_block_additional_residuals=down_block_additional_residuals,
+            mid_block_additional_residual=mid_block_additional_residual,
+            down_intrablock_additional_residuals=down_intrablock_additional_residuals,
+            encoder_attention_mask=encoder_attention_mask,
+        )
         conditioning = self.condition(
             one_step(timestep, sample),
             encoder_hidden_states,
