@@ -132,15 +132,24 @@ class Config(Mapping[str, Any]):
 def configured(init: F) -> F:
     """Record the arguments of `__init__` as the object's `config`, before the body runs."""
     signature = inspect.signature(init)
+    parameters = signature.parameters.keys()
 
     @functools.wraps(init)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> None:
         extra = kwargs.pop("_unknown", {})
+        extra |= {key: kwargs.pop(key) for key in kwargs.keys() & self.only.keys() - parameters}
         bound = signature.bind(self, *args, **kwargs)
         given = frozenset(bound.arguments) - {next(iter(bound.arguments))} | frozenset(extra)
         bound.apply_defaults()
         values = dict(list(bound.arguments.items())[1:])
-        object.__setattr__(self, "_config", Config(values | extra, given))
+        config = Config({**self.only, **values, **extra}, given)
+        for key, supported in self.only.items():
+            if config[key] != supported:
+                raise CheckpointError(
+                    f"{type(self).__name__}: {key} is {config[key]!r}, supported is only "
+                    f"{supported!r}."
+                )
+        object.__setattr__(self, "_config", config)
         init(self, *args, **kwargs)
 
     return wrapper  # type: ignore[return-value]
@@ -154,6 +163,8 @@ class Configured:
     """
 
     config_name: ClassVar[str]
+    only: ClassVar[Mapping[str, Any]] = {}
+    """Published keys of which a single value is supported; they are taken as arguments too."""
     _config: Config
 
     @classmethod

@@ -43,7 +43,7 @@ CALLS = [
 ]
 
 
-def named(library: Any, path: str) -> Callable[..., Any]:
+def named(library: Any, path: str) -> Any:
     for name in path.split("."):
         library = getattr(library, name)
     return library
@@ -87,6 +87,25 @@ def test_what_changes_nothing_is_taken_at_its_neutral_value_alone(
                 call(**{name: not neutral})
             assert instead in str(caught.value)
     assert taken
+
+
+@pytest.mark.parametrize("name", ["AutoencoderKL", "UNet2DConditionModel", "UNet2DModel"])
+def test_constructors_take_the_settings_of_diffusers(name: str) -> None:
+    ours, theirs = named(engine, name), named(diffusers, name)
+    parameters = inspect.signature(theirs.__init__).parameters
+    defaults = {key: one.default for key, one in parameters.items() if key != "self"}
+    positional = [
+        key
+        for key, one in inspect.signature(ours.__init__).parameters.items()
+        if one.kind is one.POSITIONAL_OR_KEYWORD
+    ]
+    assert positional == list(parameters)[: len(positional)]
+    with torch.device("meta"):
+        assert dict(ours().config) == dict(ours(**defaults).config) == defaults
+        assert ours(**defaults).config.given == set(defaults)
+        for key in ours.only:
+            with pytest.raises(EngineError, match=f"{key} is 'other', supported is only"):
+                ours(**{key: "other"})
 
 
 def test_misspelt_arguments_of_a_model_are_told(tiny_ddpm_checkpoint: Path) -> None:

@@ -1,6 +1,6 @@
 """The unconditional UNet of DDPM."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -47,9 +47,10 @@ class UNet2DModel(UNet):
     @configured
     def __init__(
         self,
-        sample_size: int | None = None,
+        sample_size: int | Sequence[int] | None = None,
         in_channels: int = 3,
         out_channels: int = 3,
+        *,
         freq_shift: int = 0,
         flip_sin_to_cos: bool = True,
         down_block_types: tuple[str, ...] = ("DownBlock2D", *["AttnDownBlock2D"] * 3),
@@ -62,7 +63,9 @@ class UNet2DModel(UNet):
         norm_num_groups: int = 32,
         norm_eps: float = 1e-5,
         add_attention: bool = True,
+        num_train_timesteps: int | None = None,
     ) -> None:
+        """num_train_timesteps: kept for the configuration; a learned embedding would need it."""
         super().__init__()
 
         def attention(level: int) -> nn.Module:

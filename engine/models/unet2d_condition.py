@@ -68,9 +68,10 @@ class UNet2DConditionModel(UNet):
     @configured
     def __init__(
         self,
-        sample_size: int | None = None,
+        sample_size: int | Sequence[int] | None = None,
         in_channels: int = 4,
         out_channels: int = 4,
+        *,
         flip_sin_to_cos: bool = True,
         freq_shift: int = 0,
         down_block_types: tuple[str, ...] = (*["CrossAttnDownBlock2D"] * 3, "DownBlock2D"),
