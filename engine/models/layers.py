@@ -70,7 +70,7 @@ class TimestepEmbedding(nn.Module):
         self.act = activation(act_fn)
 
     def forward(self, sample: Tensor, condition: Tensor | None = None) -> Tensor:
-        """sample: (..., channels); condition: (B, cond_dim) or None, which counts as zero.
+        """sample: (..., channels); condition: (B or 1, cond_dim) or None, which counts as zero.
 
         Raises `EngineError` for a condition where there is no `cond_dim`.
         """

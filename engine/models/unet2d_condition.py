@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from torch import Tensor, cat, nn
+import torch
+from torch import Tensor, nn
 
 from engine.config import configured
 from engine.errors import CheckpointError, EngineError
@@ -123,6 +124,14 @@ class UNet2DConditionModel(UNet):
                 f"addition_embed_type is {addition_embed_type!r}; known are: 'text_time' and None."
             )
 
+    def embed_guidance(self, guidance_scale: float) -> Tensor | None:
+        """The `timestep_cond` (1, time_cond_proj_dim) of a distilled model; None for another."""
+        dim = self.config.time_cond_proj_dim
+        if dim is None:
+            return None
+        scale = torch.tensor([guidance_scale - 1], device=self.device) * 1000
+        return sinusoidal_embedding(scale, dim, flip_sin_to_cos=False, freq_shift=1)
+
     def condition(
         self,
         timesteps: Tensor,
@@ -135,7 +144,7 @@ class UNet2DConditionModel(UNet):
 
         timesteps: (N,) of a whole run, or (N, B) with one for each sample.
         encoder_hidden_states: (B, L, cross_attention_dim), the text.
-        timestep_cond: (B, time_cond_proj_dim), the embedded guidance scale of distilled models.
+        timestep_cond: (B or 1, time_cond_proj_dim), made by `embed_guidance`.
         added_cond_kwargs: where `addition_embed_type` is "text_time", `text_embeds` (B, D) and
         `time_ids` (B, 6), the sizes and crops of SDXL; raises `EngineError` without them.
         """
@@ -156,7 +165,7 @@ class UNet2DConditionModel(UNet):
             config.freq_shift,
         )
         added = [given["text_embeds"], sizes.flatten(1)]
-        return cat([enter(tensor, self.dtype) for tensor in added], dim=-1)
+        return torch.cat([enter(tensor, self.dtype) for tensor in added], dim=-1)
 
     def forward(
         self,

@@ -69,7 +69,9 @@ class SamplingPipeline(DiffusionPipeline):
         if guidance_scale is not None:
             check_argument("guidance_scale", guidance_scale, 0)
         settings = Settings(steps, guidance_scale)
-        return Course(self.scheduler, settings, control or Control(), self.device)
+        distilled = self.unet.config.get("time_cond_proj_dim") is not None
+        control = control or Control()
+        return Course(self.scheduler, settings, control, self.device, distilled=distilled)
 
     def _noise(
         self, shape: tuple[int, ...], generator: Generators, latents: Tensor | None = None

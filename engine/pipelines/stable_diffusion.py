@@ -73,7 +73,8 @@ class StableDiffusionPipeline(SamplingPipeline):
         """Draw pictures of a prompt, or of a list of them.
 
         height, width: pixels, multiples of 8; the model's own size if not given.
-        guidance_scale: 1 or less runs without guidance, at half the cost.
+        guidance_scale: 1 or less runs without guidance, at half the cost; a model that reads it
+        (`time_cond_proj_dim`) always does, and takes no negative prompt.
         generator: one for all, or a list with one for each image.
         latents: (B, C, h, w) unit noise in place of drawn one.
         prompt_embeds, negative_prompt_embeds: (B, L, D) in place of the texts.
@@ -106,7 +107,11 @@ class StableDiffusionPipeline(SamplingPipeline):
             self.unet,
             course,
             self._noise(shape, generator, latents),
-            lambda timesteps, guided: self.unet.condition(timesteps, text(guided)),
+            lambda timesteps, guided: self.unet.condition(
+                timesteps,
+                text(guided),
+                timestep_cond=self.unet.embed_guidance(course.guidance_scale),
+            ),
             generator=generator,
             options={"eta": eta},
         )
