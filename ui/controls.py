@@ -16,6 +16,7 @@ from ui.shared import SILENT, Inputs, Shared, able_models, named_model, offer
 from ui.stage import Parts
 
 __all__ = [
+    "ENDS",
     "Actions",
     "action_group",
     "count_group",
@@ -29,6 +30,9 @@ __all__ = [
     "steps_group",
 ]
 
+ENDS = {"steps": 200, "guidance_scale": 20}
+"""Where sliders end within which nearly everybody stays."""
+
 # 16 seeds are left above the largest drawn: image i of a run has seed + i
 ROLL = "() => [Math.floor(Math.random() * (2 ** 32 - 16)), false]"
 
@@ -41,11 +45,14 @@ class Actions:
     stop: gr.Button
 
 
-def span(field: str) -> dict[str, Any]:
-    """Arguments for a control over all that a request takes: one that ends earlier would cut what
-    another tab sends to it."""
+def span(field: str, value: float = 0, end: float | None = None) -> dict[str, Any]:
+    """Arguments for a control over all that a request takes.
+
+    end: where a slider ends that is to be dragged with ease. It reaches on to the last where a
+    larger `value` is sent to it, which it would cut otherwise.
+    """
     low, high = LIMITS[field]
-    return {"minimum": low, "maximum": high}
+    return {"minimum": low, "maximum": high if end is None or value > end else end}
 
 
 def action_group() -> Actions:
@@ -87,14 +94,14 @@ def size_group(shared: Shared, task: str, model: Component) -> Inputs:
     return {"width": width, "height": height}
 
 
-def steps_group(value: int = 25, **more: Any) -> Inputs:
-    slider = gr.Slider(**span("steps"), value=value, step=1, precision=0, label="Steps", **more)
-    return {"steps": slider}
+def steps_group(value: int = 25, end: float | None = None, **more: Any) -> Inputs:
+    ends = span("steps", value, end)
+    return {"steps": gr.Slider(**ends, value=value, step=1, precision=0, label="Steps", **more)}
 
 
-def guidance_group(**more: Any) -> Inputs:
-    slider = gr.Slider(**span("guidance_scale"), value=5, step=0.1, label="Guidance", **more)
-    return {"guidance_scale": slider}
+def guidance_group(end: float | None = None, **more: Any) -> Inputs:
+    ends = span("guidance_scale", 5, end)
+    return {"guidance_scale": gr.Slider(**ends, value=5, step=0.1, label="Guidance", **more)}
 
 
 def count_group() -> Inputs:

@@ -7,7 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.models import winograd
+
 __all__ = ["Conv2d", "GroupNorm", "LayerNorm", "Linear", "compute_dtype", "enter", "leave", "like"]
+
+
+# From how many channels on, how many pixels that enter, and how many of both multiplied, a 3x3
+# convolution is faster with fewer products, and where every pixel is doubled before it.
+_CHANNELS = 256
+_PIXELS, _NUMBERS = 2048, 5 << 18
+_DOUBLED_PIXELS, _DOUBLED_NUMBERS = 128, 1 << 16
 
 
 def compute_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
@@ -61,22 +70,46 @@ def _parameters(
     return like(layer.weight, hidden), None if bias is None else like(bias, hidden)
 
 
+def _needs_gradient(*tensors: Tensor | None) -> bool:
+    found = any(tensor is not None and tensor.requires_grad for tensor in tensors)
+    return found and torch.is_grad_enabled()
+
+
 class Conv2d(nn.Conv2d):
     """Convolution in the precision of its input; its weight is kept in the layout of the device.
 
     A weight that is trained is left as it is. There are neither groups nor dilation.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor, double: bool = False) -> Tensor:
+        """Convolve (B, C, H, W); double: with every pixel repeated in height and width before."""
         trained, layout = self.weight.requires_grad, _layout(input.device)
         if not (trained or self.weight.is_contiguous(memory_format=layout)):
             # a weight made in inference mode could never be trained again
             with torch.inference_mode(False):
                 self.weight.data = self.weight.data.contiguous(memory_format=layout)
         weight, bias = _parameters(self, input)
+        # the gradient of what fewer products give is not defined
+        fewer = not (trained or _needs_gradient(input, bias))
+        if double:
+            if fewer and self._saves_products(input, _DOUBLED_PIXELS, _DOUBLED_NUMBERS):
+                return winograd.double_and_convolve(input, weight, bias)
+            input = F.interpolate(input, scale_factor=2.0, mode="nearest")
         if self._is_mostly_weight(input) and not trained:
             return self._as_product(input, weight, bias)
+        even = input.shape[2] % 2 == 0 == input.shape[3] % 2
+        if fewer and even and self._saves_products(input, _PIXELS, _NUMBERS):
+            return winograd.convolve(input, weight, bias)
         return self._conv_forward(input, weight, bias)
+
+    def _saves_products(self, input: Tensor, pixels: int, numbers: int) -> bool:
+        """Whether there is so much to multiply that saving a part outweighs the sums for it."""
+        of_kind = (*self.kernel_size, *self.stride, *self.padding) == (3, 3, 1, 1, 1, 1)
+        if not of_kind or input.device.type != "cpu" or input.dtype != torch.float32:
+            return False
+        batch, _, height, width = input.shape
+        channels, found = min(self.in_channels, self.out_channels), batch * height * width
+        return channels >= _CHANNELS and found >= pixels and found * channels >= numbers
 
     def _is_mostly_weight(self, input: Tensor) -> bool:
         """Whether reordering the weight, as a convolution does at every call, would cost most."""

@@ -145,6 +145,7 @@ class Upsample2D(nn.Module):
         self.conv = Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, hidden: Tensor, size: torch.Size | None = None) -> Tensor:
-        if size is None:
-            return self.conv(F.interpolate(hidden, scale_factor=2.0, mode="nearest"))
+        height, width = hidden.shape[2:]
+        if size is None or tuple(size) == (2 * height, 2 * width):
+            return self.conv(hidden, double=True)
         return self.conv(F.interpolate(hidden, size=tuple(size), mode="nearest"))

@@ -11,6 +11,7 @@ from engine.config import Config
 from engine.errors import EngineError, RequestError
 from engine.pipelines.changes import Change, Taken
 from engine.pipelines.control import Control
+from engine.pipelines.limits import check_trained
 from engine.schedulers.points import Point
 from engine.schedulers.registry import scheduler_named, split_name
 from engine.schedulers.schedule_types import settings_of_type, type_named
@@ -165,12 +166,7 @@ class Course:
         if self.calls == 0:
             scheduler.set_timesteps(settings.steps, device=self._device)
             return scheduler
-        most = scheduler.config.num_train_timesteps
-        if settings.steps > most:
-            raise RequestError(
-                f"steps is {settings.steps}; choose 1 to {most}, the number of timesteps that the "
-                "model was trained on."
-            )
+        check_trained(settings.steps, scheduler.config.num_train_timesteps)
         left = max(1, settings.steps - self.steps)
         sigma = self.scheduler.points[self._index].sigma
         scheduler.resume(sigma, left, settings.steps, self._device)

@@ -5,7 +5,15 @@ from typing import Any
 
 from engine.errors import RequestError
 
-__all__ = ["LIMITS", "MAX_CHANGES", "check_argument", "check_number", "check_text", "is_whole"]
+__all__ = [
+    "LIMITS",
+    "MAX_CHANGES",
+    "check_argument",
+    "check_number",
+    "check_text",
+    "check_trained",
+    "is_whole",
+]
 
 LIMITS: dict[str, tuple[float, float]] = {
     "steps": (1, 1000),
@@ -58,3 +66,12 @@ def check_number(name: str, value: Any, limits: tuple[float, float] | None = Non
         raise RequestError(f"{name} is {value!r}: {kind}, {ends}, is needed.")
     if not low <= value <= high:
         raise RequestError(f"{name} is {value}: it must be {ends}.")
+
+
+def check_trained(steps: int, timesteps: int) -> None:
+    """Raise a `RequestError` for more steps than a model was trained on timesteps."""
+    if steps > timesteps:
+        raise RequestError(
+            f"steps is {steps}: this model was trained on {timesteps} timesteps, and a run takes "
+            "no more steps than that."
+        )

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from engine.errors import RequestError
 from engine.pipelines.changes import Change, check_names
-from engine.pipelines.limits import LIMITS, MAX_CHANGES, check_number, check_text
+from engine.pipelines.limits import LIMITS, MAX_CHANGES, check_number, check_text, check_trained
 from engine.pipelines.tasks import TASKS
 from engine.schedulers.registry import unfit
 
@@ -111,11 +111,8 @@ class Request:
         for change in (first, *self.changes):
             if change.scheduler and (reason := unfit(change.scheduler, scheduler)):
                 raise RequestError(f"scheduler is {change.scheduler!r}: {reason}")
-            if change.steps is not None and isinstance(most, int) and change.steps > most:
-                raise RequestError(
-                    f"steps is {change.steps}: this model was trained on {most} timesteps, and a "
-                    "run takes no more steps than that."
-                )
+            if change.steps is not None and isinstance(most, int):
+                check_trained(change.steps, most)
         return self
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from engine.schedulers.base import Noise, Scheduler
 from engine.schedulers.interpolated import InterpolatedScheduler
-from engine.schedulers.points import Pair, Point, combine
+from engine.schedulers.points import Pair, Point, churned, combine
 from engine.schedulers.settings import SHAPE_KEYS
 
 __all__ = ["EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler", "EulerMethod", "ancestral"]
@@ -37,12 +37,10 @@ class EulerMethod(Scheduler):
         s_churn: how much noise is added anew, over the schedule, while sigma is in s_tmin..s_tmax;
         s_noise: its standard deviation.
         """
-        churned = s_churn > 0 and s_tmin <= at.sigma <= s_tmax
-        if not churned:
+        sigma_hat = churned(at.sigma, s_churn / (len(self.sigmas) - 1), s_tmin, s_tmax)
+        if sigma_hat == at.sigma:
             x0, eps = self.estimate(at, x, m)
         else:
-            gamma = min(s_churn / (len(self.sigmas) - 1), 2**0.5 - 1)
-            sigma_hat = at.sigma * (1 + gamma)
             x = x + s_noise * (sigma_hat**2 - at.sigma**2) ** 0.5 * noise()
             # the model saw x before the churn
             x0 = combine(self.raised(at, sigma_hat), x, m)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.schedulers.base import Noise
-from engine.schedulers.points import Plan, Point
+from engine.schedulers.points import Plan, Point, churned
 from engine.schedulers.schedule import Schedule
 from engine.schedulers.settings import SHAPE_KEYS
 from engine.schedulers.shifted import SHIFT_KEYS, ShiftedScheduler
@@ -120,17 +120,15 @@ class FlowMatchHeunDiscreteScheduler(FlowMatchScheduler):
         """
         x0, s, y = self.original(at, x, m), at.sigma * at.scale, x * at.scale
         if at.stage == 0 or self.start is None:
-            churned = s_churn > 0 and s_tmin <= s <= s_tmax
-            gamma = min(s_churn / (len(self.sigmas) - 1), 2**0.5 - 1) if churned else 0.0
-            s_hat = s * (1 + gamma)
-            if churned:
+            s_hat = churned(s, s_churn / (len(self.sigmas) - 1), s_tmin, s_tmax)
+            if s_hat > s:
                 y = y + s_noise * (s_hat**2 - s**2) ** 0.5 * noise()
                 m = m * (s / s_hat)
-            self.start = s_hat, churned, y, m
+            self.start = s_hat, s_hat > s, y, m
         else:
-            s_hat, churned, y, first = self.start
+            s_hat, noised, y, first = self.start
             m = (first + m) / 2
-            if churned:
+            if noised:
                 noise()  # of no use, but generators go on as in diffusers
         y = y + (at.next_sigma * at.next_scale - s_hat) * m
         return y / at.next_scale, x0

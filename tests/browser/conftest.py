@@ -9,7 +9,7 @@ from tests.browser.studio import Server, Studio, serve
 from tests.damage import DAMAGES, SPOILT
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server(
     tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, tiny_ddpm_checkpoint: Path
 ) -> Iterator[Server]:

@@ -204,7 +204,7 @@ def test_more_steps_than_the_model_was_trained_on(pipeline: Any) -> None:
         (taken,) = live(pipeline, ASKED, {3: {"steps": 11}}).taken
     finally:
         pipeline.scheduler = own
-    assert "steps is 11; choose 1 to 10" in taken.refused
+    assert "steps is 11: this model was trained on 10 timesteps" in taken.refused
 
 
 def test_a_model_without_texts_has_no_guidance_to_change(unconditional: Any) -> None:

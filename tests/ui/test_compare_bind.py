@@ -130,7 +130,12 @@ async def test_a_cells_settings_are_those_of_the_other_tab(tab: Tab) -> None:
     updates = tab.handlers.use(board, press(1))
     values = {name: updates[component] for name, component in tab.target.items()}
     assert values == {
-        **{"prompt": "a", "steps": 2, "width": gr.update(**side(16)), "seed": 8},
+        **{
+            "prompt": "a",
+            "steps": gr.update(minimum=1, maximum=200, value=2),
+            "width": gr.update(**side(16)),
+            "seed": 8,
+        },
         **{"scheduler": "", "random_seed": False},
     }
     for wrong in (2, "x"):

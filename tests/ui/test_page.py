@@ -14,7 +14,7 @@ from engine.service import Service
 from tests.repository import ROOT
 from tests.ui.stub import StubWorker, stub_models
 from ui.app import build_page, page_options
-from ui.controls import refresh, side
+from ui.controls import ENDS, refresh, side, span
 from ui.pictures import PictureRoute
 
 
@@ -76,7 +76,7 @@ def test_the_page_opens_without_any_model(tmp_path: Path) -> None:
     build_page(service, tmp_path, PictureRoute(tmp_path))
 
 
-def test_controls_take_all_that_a_request_takes(tmp_path: Path) -> None:
+def test_controls_end_where_a_request_does_or_where_people_stay(tmp_path: Path) -> None:
     service = Service(lambda: StubWorker(tmp_path), tmp_path, tmp_path)
     page = build_page(service, tmp_path, PictureRoute(tmp_path))
     fields = {"Steps": "steps", "Guidance": "guidance_scale", "Pictures": "count", "Seed": "seed"}
@@ -86,7 +86,13 @@ def test_controls_take_all_that_a_request_takes(tmp_path: Path) -> None:
         if isinstance(block, gr.Slider | gr.Number) and block.label in fields
     ]
     assert {field for field, _ in found} == set(fields.values())
-    assert [LIMITS[field] for field, _ in found] == [ends for _, ends in found]
+    allowed = {field: {LIMITS[field], (LIMITS[field][0], ENDS.get(field))} for field, _ in found}
+    assert all(ends in allowed[field] for field, ends in found)
+
+
+def test_a_slider_reaches_on_to_what_is_sent_to_it() -> None:
+    assert [span("steps", value, 150)["maximum"] for value in (25, 150, 151)] == [150, 150, 1000]
+    assert span("steps") == {"minimum": 1, "maximum": 1000}
 
 
 def test_a_side_beyond_the_usual_is_not_cut() -> None:

@@ -18,7 +18,7 @@ from ui.compare.keep import encode_grid
 from ui.compare.markup import EMPTY, pieces, status, totals
 from ui.compare.plan import Plan
 from ui.compare.runs import paced, stop, submit
-from ui.controls import Actions, side
+from ui.controls import ENDS, Actions, side, span
 from ui.session import new_session
 from ui.shared import SILENT, Inputs, Shared, named_model, warn
 from ui.stream import IDLE
@@ -178,6 +178,8 @@ class Comparing:
         if board is None or event.cell not in range(len(board.cells)):
             return {self._target["seed"]: gr.skip()}
         values = board.plan.requests[event.cell].to_dict() | {"random_seed": False}
+        for name, end in ENDS.items():
+            values[name] = gr.update(**span(name, values[name], end), value=values[name])
         if info := named_model(self._shared.models, TASK, values["model"]):
             own = {"width": info.width, "height": info.height}
             values |= {
