@@ -1,7 +1,8 @@
 """How long a person waits for the page: from `python app.py` to the first HTTP 200.
 
-Beside it stands the time that `import gradio` takes alone, the floor of what the app can reach.
-Both run in a new interpreter each time, in turns. Run it from the root of the repository:
+Beside it stands the time that `import gradio` takes alone, the floor of what the app can reach,
+and what `import engine` adds to a program, by the interpreter's own count. All run in a new
+interpreter each time, in turns. Run it from the root of the repository:
 
     python -m benchmarks.startup --runs 5
 """
@@ -36,6 +37,16 @@ def import_seconds() -> float:
     return time.perf_counter() - begin
 
 
+def engine_seconds() -> float:
+    """Seconds that a new interpreter counts for `import engine`, with all that it imports."""
+    command = [sys.executable, "-X", "importtime", "-c", "import engine"]
+    done = subprocess.run(command, check=True, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    _, cumulative, name = done.stderr.splitlines()[-1].split("|")
+    if name.strip() != "engine":
+        raise RuntimeError(f"the last import is {name.strip()}, not engine")
+    return int(cumulative) / 1e6
+
+
 def page_seconds() -> float:
     """Seconds from starting `app.py` to its first HTTP 200; raises `RuntimeError` if none comes."""
     port = free_port()
@@ -68,14 +79,19 @@ def main() -> None:
     if runs < 1:
         parser.error(f"--runs is {runs}; it must be 1 or more")
 
-    import_seconds(), page_seconds()  # byte code and the disk's cache: every later start has them
-    pairs = [(import_seconds(), page_seconds()) for _ in range(runs)]
-    gradio, page = (statistics.median(column) for column in zip(*pairs, strict=True))
+    (
+        import_seconds(),
+        engine_seconds(),
+        page_seconds(),
+    )  # byte code and the disk's cache: every later start has them
+    found = [(import_seconds(), engine_seconds(), page_seconds()) for _ in range(runs)]
+    gradio, engine, page = (statistics.median(column) for column in zip(*found, strict=True))
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
     print(f"runs: {runs}, load average: {os.getloadavg()[0]:.1f}")
     print(f"import gradio alone:           median {gradio:.2f} s")
+    print(f"import engine alone:           median {engine * 1000:.0f} ms")
     print(f"python app.py to first 200:    median {page:.2f} s")
-    print(f"  each run: {', '.join(f'{seconds:.2f}' for _, seconds in pairs)}")
+    print(f"  each run: {', '.join(f'{seconds:.2f}' for *_, seconds in found)}")
     print(f"ratio: {page / gradio:.2f}")
 
 

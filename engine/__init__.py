@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from engine.models import AutoencoderKL as AutoencoderKL
     from engine.models import UNet2DConditionModel as UNet2DConditionModel
     from engine.models import UNet2DModel as UNet2DModel
+    from engine.pipelines import Control as Control
     from engine.pipelines import DDIMPipeline as DDIMPipeline
     from engine.pipelines import DDPMPipeline as DDPMPipeline
     from engine.pipelines import DiffusionPipeline as DiffusionPipeline
     from engine.pipelines import PNDMPipeline as PNDMPipeline
+    from engine.pipelines import Request as Request
     from engine.pipelines import StableDiffusionPipeline as StableDiffusionPipeline
+    from engine.schedulers import SCHEDULERS as SCHEDULERS
     from engine.schedulers import CMStochasticIterativeScheduler as CMStochasticIterativeScheduler
     from engine.schedulers import DDIMInverseScheduler as DDIMInverseScheduler
     from engine.schedulers import DDIMScheduler as DDIMScheduler
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from engine.schedulers import SASolverScheduler as SASolverScheduler
     from engine.schedulers import TCDScheduler as TCDScheduler
     from engine.schedulers import UniPCMultistepScheduler as UniPCMultistepScheduler
+    from engine.schedulers import scheduler_named as scheduler_named
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -47,11 +51,14 @@ __getattr__, __dir__, __all__ = attach(
         "AutoencoderKL": "models",
         "UNet2DConditionModel": "models",
         "UNet2DModel": "models",
+        "Control": "pipelines",
         "DDIMPipeline": "pipelines",
         "DDPMPipeline": "pipelines",
         "DiffusionPipeline": "pipelines",
         "PNDMPipeline": "pipelines",
+        "Request": "pipelines",
         "StableDiffusionPipeline": "pipelines",
+        "SCHEDULERS": "schedulers",
         "CMStochasticIterativeScheduler": "schedulers",
         "DDIMInverseScheduler": "schedulers",
         "DDIMScheduler": "schedulers",
@@ -76,5 +83,6 @@ __getattr__, __dir__, __all__ = attach(
         "SASolverScheduler": "schedulers",
         "TCDScheduler": "schedulers",
         "UniPCMultistepScheduler": "schedulers",
+        "scheduler_named": "schedulers",
     },
 )

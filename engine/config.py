@@ -132,15 +132,24 @@ class Config(Mapping[str, Any]):
 def configured(init: F) -> F:
     """Record the arguments of `__init__` as the object's `config`, before the body runs."""
     signature = inspect.signature(init)
+    parameters = signature.parameters.keys()
 
     @functools.wraps(init)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> None:
         extra = kwargs.pop("_unknown", {})
+        extra |= {key: kwargs.pop(key) for key in kwargs.keys() & self.only.keys() - parameters}
         bound = signature.bind(self, *args, **kwargs)
         given = frozenset(bound.arguments) - {next(iter(bound.arguments))} | frozenset(extra)
         bound.apply_defaults()
         values = dict(list(bound.arguments.items())[1:])
-        object.__setattr__(self, "_config", Config(values | extra, given))
+        config = Config({**self.only, **values, **extra}, given)
+        for key, supported in self.only.items():
+            if config[key] != supported:
+                raise CheckpointError(
+                    f"{type(self).__name__}: {key} is {config[key]!r}, supported is only "
+                    f"{supported!r}."
+                )
+        object.__setattr__(self, "_config", config)
         init(self, *args, **kwargs)
 
     return wrapper  # type: ignore[return-value]
@@ -154,6 +163,8 @@ class Configured:
     """
 
     config_name: ClassVar[str]
+    only: ClassVar[Mapping[str, Any]] = {}
+    """Published keys of which a single value is supported; they are taken as arguments too."""
     _config: Config
 
     @classmethod
@@ -180,9 +191,9 @@ class Configured:
         arguments = {key: value for key, value in values.items() if key in known}
         return cls(**arguments, **{"_unknown": extra})
 
-    def save_config(self, folder: Path | str) -> None:
+    def save_config(self, save_directory: Path | str) -> None:
         """Write `config_name` into a folder, in the diffusers layout."""
-        folder = Path(folder)
+        folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
         header = {"_class_name": type(self).__name__, "_diffusers_version": FORMAT_VERSION}
         Config(header | self.config.to_dict()).save(folder / self.config_name)

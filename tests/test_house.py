@@ -76,6 +76,20 @@ def test_import_is_free_of_torch(module: str, unwanted: tuple[str, ...]) -> None
     assert done.stdout.strip() == "[]"
 
 
+def test_import_finds_what_is_public() -> None:
+    code = """
+import engine
+for name in ("checkpoints", "models", "pipelines", "schedulers", "service", "config"):
+    assert getattr(engine, name).__name__ == f"engine.{name}"
+assert engine.pipelines.request.Request is engine.Request
+for name in engine.__all__:
+    getattr(engine, name)
+for name in ("diffusers", "_private", "__wrapped__"):
+    assert not hasattr(engine, name)
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_nothing_is_unpickled() -> None:
     call = re.compile(r"\b(torch\.load|pickle\.loads?|pickle\.Unpickler)\(")
     assert not [path for path in sources(*SHIPPED) if call.search(path.read_text(encoding="utf-8"))]

@@ -1,6 +1,7 @@
 """The autoencoder between pixels and latents."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -28,6 +29,16 @@ class DiagonalGaussian:
         self.mean, logvar = parameters.chunk(2, dim=1)
         self.logvar = logvar.clamp(-30.0, 20.0)
 
+    @property
+    def std(self) -> Tensor:
+        """Standard deviations, (B, latent_channels, h, w)."""
+        return (0.5 * self.logvar).exp()
+
+    @property
+    def var(self) -> Tensor:
+        """Variances, (B, latent_channels, h, w)."""
+        return self.logvar.exp()
+
     def mode(self) -> Tensor:
         """The most likely latents, (B, latent_channels, h, w)."""
         return self.mean
@@ -35,11 +46,18 @@ class DiagonalGaussian:
     def sample(self, generator: Generators = None) -> Tensor:
         """Latents drawn with a generator or one a picture, else from torch's global one."""
         noise = draw_noise(self.mean.shape, generator, self.mean.device, self.mean.dtype)
-        return self.mean + (0.5 * self.logvar).exp() * noise
+        return self.mean + self.std * noise
 
-    def kl(self) -> Tensor:
-        """Divergence from the unit Gaussian in nats, (B,) (Kingma and Welling 2013)."""
-        return 0.5 * (self.mean**2 + self.logvar.exp() - 1.0 - self.logvar).sum(dim=[1, 2, 3])
+    def kl(self, other: "DiagonalGaussian | None" = None) -> Tensor:
+        """Divergence in nats from another, or the unit Gaussian, (B,) (Kingma and Welling 2013)."""
+        other = other or DiagonalGaussian(self.mean.new_zeros(1, 2, 1, 1))
+        squares = ((self.mean - other.mean) ** 2 + self.var) / other.var
+        return 0.5 * (squares - 1.0 - self.logvar + other.logvar).sum(dim=[1, 2, 3])
+
+    def nll(self, sample: Tensor, dims: Sequence[int] = (1, 2, 3)) -> Tensor:
+        """Negative logarithm of the density at a sample (B, latent_channels, h, w), over dims."""
+        squares = (sample - self.mean) ** 2 / self.var
+        return 0.5 * (math.log(2 * math.pi) + self.logvar + squares).sum(dim=list(dims))
 
 
 class AutoencoderKLOutput(NamedTuple):
@@ -189,6 +207,7 @@ class AutoencoderKL(Model):
         norm_num_groups: int = 32,
         sample_size: int = 32,
         scaling_factor: float = 0.18215,
+        *,
         force_upcast: bool = True,
         use_quant_conv: bool = True,
         use_post_quant_conv: bool = True,
@@ -235,10 +254,13 @@ class AutoencoderKL(Model):
             parameters = self.quant_conv(parameters)
         return AutoencoderKLOutput(DiagonalGaussian(leave(parameters, self.dtype)))
 
-    def decode(self, z: Tensor, return_dict: bool = True) -> DecoderOutput:
+    def decode(
+        self, z: Tensor, return_dict: bool = True, generator: Generators = None
+    ) -> DecoderOutput:
         """Decode latents (B, latent_channels, h, w), already divided by `scaling_factor`.
 
-        return_dict: taken as callers of diffusers give it; the output is a tuple either way.
+        return_dict, generator: taken as callers of diffusers give them: the output is a tuple
+        either way, and this decoder, as theirs, draws nothing.
         """
         z = enter(z, self.dtype)
         if self.post_quant_conv is not None:
@@ -249,9 +271,13 @@ class AutoencoderKL(Model):
         self,
         sample: Tensor,
         sample_posterior: bool = False,
+        return_dict: bool = True,
         generator: Generators = None,
     ) -> DecoderOutput:
-        """Encode and decode pictures (B, 3, H, W), through the mode or a drawn sample."""
+        """Encode and decode pictures (B, 3, H, W), through the mode or a drawn sample.
+
+        return_dict: taken as callers of diffusers give it; the output is a tuple either way.
+        """
         latent_dist = self.encode(sample).latent_dist
         drawn = latent_dist.sample(generator) if sample_posterior else latent_dist.mode()
         return self.decode(drawn)

@@ -70,8 +70,16 @@ class TimestepEmbedding(nn.Module):
         self.act = activation(act_fn)
 
     def forward(self, sample: Tensor, condition: Tensor | None = None) -> Tensor:
-        """sample: (..., channels); condition: (B, cond_dim) or None, which counts as zero."""
-        if condition is not None and self.cond_proj is not None:
+        """sample: (..., channels); condition: (B or 1, cond_dim) or None, which counts as zero.
+
+        Raises `EngineError` for a condition where there is no `cond_dim`.
+        """
+        if condition is not None:
+            if self.cond_proj is None:
+                raise EngineError(
+                    "timestep_cond is given, but this model has no time_cond_proj_dim to read it "
+                    "with: leave it out."
+                )
             sample = sample + self.cond_proj(condition.to(sample.dtype))
         return self.linear_2(self.act(self.linear_1(sample)))
 

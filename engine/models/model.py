@@ -1,8 +1,7 @@
 """What every model of ours shares: configuration, loading, saving."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -18,6 +17,7 @@ from engine.checkpoints.weights import (
 )
 from engine.config import Configured, read_json
 from engine.errors import CheckpointError
+from engine.neutral import check_neutral, without_hints
 
 __all__ = ["Model"]
 
@@ -28,8 +28,6 @@ class Model(Configured, nn.Module):
     """A network built from a configuration, in the diffusers folder layout."""
 
     config_name = "config.json"
-    only: ClassVar[Mapping[str, Any]] = {}
-    """Published configuration keys of which a single value is supported."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -41,23 +39,16 @@ class Model(Configured, nn.Module):
         """Where the weights are."""
         return next(self.parameters()).device
 
-    def num_parameters(self) -> int:
-        """Count the weights."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], **overrides: Any) -> Self:
-        for key, supported in cls.only.items():
-            if config.get(key, supported) != supported:
-                raise CheckpointError(
-                    f"{cls.__name__}: {key} is {config[key]!r}, supported is only {supported!r}."
-                )
-        return super().from_config(config, **overrides)
+    def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
+        """Count the weights; exclude_embeddings: False alone."""
+        check_neutral(exclude_embeddings=exclude_embeddings)
+        counted = (one for one in self.parameters() if one.requires_grad or not only_trainable)
+        return sum(parameter.numel() for parameter in counted)
 
     @classmethod
     def from_pretrained(
         cls,
-        name: Path | str,
+        pretrained_model_name_or_path: Path | str,
         *,
         subfolder: str | None = None,
         variant: str | None = None,
@@ -68,21 +59,26 @@ class Model(Configured, nn.Module):
         cache_dir: Path | str | None = None,
         token: str | bool | None = None,
         local_files_only: bool = False,
+        **hints: Any,
     ) -> Self:
         """Build from `config.json` and fill from the safetensors beside it, one file or shards.
 
-        name: a folder, or "name/repository" on the Hub, of which only these files are downloaded.
+        pretrained_model_name_or_path: a folder, or "name/repository" on the Hub, of which only
+        these files are downloaded.
         subfolder: the component's; in a flat checkpoint, which has none, the root is read.
         variant: of the weights, such as "fp16". dtype: float32 if not given; torch_dtype is its
         older name. revision, cache_dir, token, local_files_only: as in `repository.Hub`.
+        hints: others that diffusers takes, at their neutral value: see `engine.neutral`.
 
         Every tensor must be there with the right shape: a `CheckpointError` names the first that
         is not, with the file. Returns the model in evaluation mode.
         """
+        if unknown := without_hints(hints):
+            raise TypeError(f"from_pretrained has no argument {', '.join(unknown)}.")
         require_safetensors(use_safetensors)
         dtype = weights_dtype(dtype, torch_dtype)
         hub = Hub(revision, cache_dir, token, local_files_only)
-        folder = locate(name, subfolder, MODEL, hub, variant)
+        folder = locate(pretrained_model_name_or_path, subfolder, MODEL, hub, variant)
         model = cls._on_meta(folder / cls.config_name)
         expected = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
         tensors = read_tensors(local_weights(folder, WEIGHTS_STEM, variant), expected, dtype)
@@ -91,18 +87,30 @@ class Model(Configured, nn.Module):
 
     def save_pretrained(
         self,
-        folder: Path | str,
-        *,
+        save_directory: Path | str,
+        is_main_process: bool = True,
+        save_function: None = None,
+        safe_serialization: bool = True,
         variant: str | None = None,
         max_shard_size: int | str = MAX_SHARD_SIZE,
+        push_to_hub: bool = False,
     ) -> None:
         """Write `config.json` and safetensors.
 
         variant: part of the file names, such as "fp16"; it casts nothing.
         max_shard_size: bytes, or a text such as "5GB"; larger models become several files.
+        The others are taken at their neutral value alone.
         """
-        self.save_config(folder)
-        write_weights(Path(folder), WEIGHTS_STEM, self.state_dict(), variant, max_shard_size)
+        check_neutral(
+            is_main_process=is_main_process,
+            save_function=save_function,
+            safe_serialization=safe_serialization,
+            push_to_hub=push_to_hub,
+        )
+        self.save_config(save_directory)
+        write_weights(
+            Path(save_directory), WEIGHTS_STEM, self.state_dict(), variant, max_shard_size
+        )
 
     @classmethod
     def _on_meta(cls, path: Path) -> Self:

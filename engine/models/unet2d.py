@@ -1,6 +1,6 @@
 """The unconditional UNet of DDPM."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from engine.config import configured
 from engine.models.attention import PixelAttention
 from engine.models.conditioning import Conditioning
 from engine.models.unet import UNet, one_step
+from engine.neutral import check_neutral
 
 __all__ = ["UNet2DModel", "UNet2DOutput"]
 
@@ -46,9 +47,10 @@ class UNet2DModel(UNet):
     @configured
     def __init__(
         self,
-        sample_size: int | None = None,
+        sample_size: int | Sequence[int] | None = None,
         in_channels: int = 3,
         out_channels: int = 3,
+        *,
         freq_shift: int = 0,
         flip_sin_to_cos: bool = True,
         down_block_types: tuple[str, ...] = ("DownBlock2D", *["AttnDownBlock2D"] * 3),
@@ -61,7 +63,9 @@ class UNet2DModel(UNet):
         norm_num_groups: int = 32,
         norm_eps: float = 1e-5,
         add_attention: bool = True,
+        num_train_timesteps: int | None = None,
     ) -> None:
+        """num_train_timesteps: kept for the configuration; a learned embedding would need it."""
         super().__init__()
 
         def attention(level: int) -> nn.Module:
@@ -79,12 +83,17 @@ class UNet2DModel(UNet):
         return self._project(self._embed(timesteps))
 
     def forward(
-        self, sample: Tensor, timestep: Tensor | float, return_dict: bool = True
+        self,
+        sample: Tensor,
+        timestep: Tensor | float,
+        class_labels: None = None,
+        return_dict: bool = True,
     ) -> UNet2DOutput:
         """Predict from a sample at one timestep, or at one for each of the batch.
 
-        sample: (B, in_channels, H, W); timestep: a number, () or (B,).
+        sample: (B, in_channels, H, W); timestep: a number, () or (B,); class_labels: None.
         return_dict: taken as callers of diffusers give it; the output is a tuple either way.
         """
+        check_neutral(class_labels=class_labels)
         conditioning = self.condition(one_step(timestep, sample))
         return UNet2DOutput(self.predict(sample, conditioning.at(0)))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from torch import Tensor, cat, nn
+import torch
+from torch import Tensor, nn
 
 from engine.config import configured
 from engine.errors import CheckpointError, EngineError
@@ -12,6 +13,7 @@ from engine.models.conditioning import Conditioning
 from engine.models.kernels import enter
 from engine.models.layers import TimestepEmbedding, sinusoidal_embedding
 from engine.models.unet import UNet, one_step
+from engine.neutral import check_neutral
 
 __all__ = ["UNet2DConditionModel", "UNet2DConditionOutput"]
 
@@ -67,9 +69,10 @@ class UNet2DConditionModel(UNet):
     @configured
     def __init__(
         self,
-        sample_size: int | None = None,
+        sample_size: int | Sequence[int] | None = None,
         in_channels: int = 4,
         out_channels: int = 4,
+        *,
         flip_sin_to_cos: bool = True,
         freq_shift: int = 0,
         down_block_types: tuple[str, ...] = (*["CrossAttnDownBlock2D"] * 3, "DownBlock2D"),
@@ -121,6 +124,14 @@ class UNet2DConditionModel(UNet):
                 f"addition_embed_type is {addition_embed_type!r}; known are: 'text_time' and None."
             )
 
+    def embed_guidance(self, guidance_scale: float) -> Tensor | None:
+        """The `timestep_cond` (1, time_cond_proj_dim) of a distilled model; None for another."""
+        dim = self.config.time_cond_proj_dim
+        if dim is None:
+            return None
+        scale = torch.tensor([guidance_scale - 1], device=self.device) * 1000
+        return sinusoidal_embedding(scale, dim, flip_sin_to_cos=False, freq_shift=1)
+
     def condition(
         self,
         timesteps: Tensor,
@@ -133,7 +144,7 @@ class UNet2DConditionModel(UNet):
 
         timesteps: (N,) of a whole run, or (N, B) with one for each sample.
         encoder_hidden_states: (B, L, cross_attention_dim), the text.
-        timestep_cond: (B, time_cond_proj_dim), the embedded guidance scale of distilled models.
+        timestep_cond: (B or 1, time_cond_proj_dim), made by `embed_guidance`.
         added_cond_kwargs: where `addition_embed_type` is "text_time", `text_embeds` (B, D) and
         `time_ids` (B, 6), the sizes and crops of SDXL; raises `EngineError` without them.
         """
@@ -154,23 +165,40 @@ class UNet2DConditionModel(UNet):
             config.freq_shift,
         )
         added = [given["text_embeds"], sizes.flatten(1)]
-        return cat([enter(tensor, self.dtype) for tensor in added], dim=-1)
+        return torch.cat([enter(tensor, self.dtype) for tensor in added], dim=-1)
 
     def forward(
         self,
         sample: Tensor,
         timestep: Tensor | float,
         encoder_hidden_states: Tensor,
-        *,
+        class_labels: None = None,
         timestep_cond: Tensor | None = None,
+        attention_mask: None = None,
+        cross_attention_kwargs: None = None,
         added_cond_kwargs: Mapping[str, Tensor] | None = None,
+        down_block_additional_residuals: None = None,
+        mid_block_additional_residual: None = None,
+        down_intrablock_additional_residuals: None = None,
+        encoder_attention_mask: None = None,
         return_dict: bool = True,
     ) -> UNet2DConditionOutput:
         """Predict from a sample at one timestep, or at one for each of the batch.
 
-        sample: (B, in_channels, H, W); timestep: a number, () or (B,); the others as `condition`.
+        sample: (B, in_channels, H, W); timestep: a number, () or (B,).
+        encoder_hidden_states, timestep_cond, added_cond_kwargs: as `condition`; the others are
+        there for callers of diffusers, and None alone.
         return_dict: taken as callers of diffusers give it; the output is a tuple either way.
         """
+        check_neutral(
+            class_labels=class_labels,
+            attention_mask=attention_mask,
+            cross_attention_kwargs=cross_attention_kwargs,
+            down_block_additional_residuals=down_block_additional_residuals,
+            mid_block_additional_residual=mid_block_additional_residual,
+            down_intrablock_additional_residuals=down_intrablock_additional_residuals,
+            encoder_attention_mask=encoder_attention_mask,
+        )
         conditioning = self.condition(
             one_step(timestep, sample),
             encoder_hidden_states,

@@ -53,7 +53,7 @@ class Turn:
     """One call of the model.
 
     timestep: an element of the scheduler's `timesteps`.
-    fresh: the scheduler or the guidance is not that of the last turn.
+    fresh: the scheduler, or what the model knows of the guidance, is not that of the last turn.
     carry: what the sample is to be multiplied by, for the scheduler's scale.
     taken: the changes that were met before this call.
     """
@@ -69,12 +69,20 @@ class Course:
     """Where a run stands; `settings` and `scheduler` are those of the turn in hand.
 
     own: the pipeline's scheduler, which is used as it is unless another one is asked for.
+    distilled: the model reads the guidance scale, and is run once a call.
     Raises `EngineError` for settings that cannot be.
     """
 
     def __init__(
-        self, own: Any, settings: Settings, control: Control, device: torch.device
+        self,
+        own: Any,
+        settings: Settings,
+        control: Control,
+        device: torch.device,
+        *,
+        distilled: bool = False,
     ) -> None:
+        self._distilled = distilled
         self._own, self._control, self._device = own, control, device
         self.settings = settings.changed(Change(0, **control.begin()))
         as_it_is = not (self.settings.scheduler or self.settings.schedule_type)
@@ -90,7 +98,7 @@ class Course:
     @property
     def guided(self) -> bool:
         """Whether classifier-free guidance is on."""
-        return self.guidance_scale > 1
+        return self.guidance_scale > 1 and not self._distilled
 
     @property
     def guidance_scale(self) -> float:
@@ -110,7 +118,7 @@ class Course:
 
     def turns(self) -> Iterator[Turn]:
         """Walk to the end. Raises `RunCancelled` before the next call when asked to."""
-        last: tuple[Any, bool] | None = None
+        last: tuple[Any, ...] | None = None
         while self._index < len(self.scheduler.points):
             self._control.check(self.steps)
             taken: tuple[Taken, ...] = ()
@@ -118,7 +126,8 @@ class Course:
             if self.scheduler.points[self._index].stage == 0:
                 taken, carry = self._steer()
                 self.steps += 1
-            present = (self.scheduler, self.guided)
+            known = self.guidance_scale if self._distilled else self.guided
+            present = (self.scheduler, known)
             yield Turn(
                 self.scheduler.points[self._index],
                 self.scheduler.timesteps[self._index],

@@ -5,7 +5,15 @@ from typing import Any
 
 from engine.errors import RequestError
 
-__all__ = ["LIMITS", "MAX_CHANGES", "check_number", "check_text", "check_trained", "is_whole"]
+__all__ = [
+    "LIMITS",
+    "MAX_CHANGES",
+    "check_argument",
+    "check_number",
+    "check_text",
+    "check_trained",
+    "is_whole",
+]
 
 LIMITS: dict[str, tuple[float, float]] = {
     "steps": (1, 1000),
@@ -36,19 +44,28 @@ def check_text(name: str, value: Any) -> None:
         raise RequestError(f"{name} has {len(value)} characters, at most {MAX_TEXT} are taken.")
 
 
-def check_number(name: str, value: Any) -> None:
-    """Raise a `RequestError` for what is no number, or outside its `LIMITS`."""
-    low, high = LIMITS[name]
+def check_argument(name: str, value: Any, low: float, high: float = math.inf) -> None:
+    """Raise a `RequestError` for an argument of a call that is no number, or outside its limits.
+
+    Numbers of numpy and torch are taken, which a request, being JSON, does not have.
+    """
+    check_number(name, getattr(value, "item", lambda: value)(), (low, high))
+
+
+def check_number(name: str, value: Any, limits: tuple[float, float] | None = None) -> None:
+    """Raise a `RequestError` for what is no number, or outside its limits, else its `LIMITS`."""
+    low, high = limits or LIMITS[name]
+    ends = f"from {low} to {high}" if math.isfinite(high) else f"{low} or more"
     wanted = int if is_whole(name) else (int, float)
     # an int is finite, and a huge one would not fit into the float that isfinite looks at
     finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
     if isinstance(value, int) and value.bit_length() > 64:
-        raise RequestError(f"{name} is far too large: it must be from {low} to {high}.")
+        raise RequestError(f"{name} is far too large: it must be {ends}.")
     if not isinstance(value, wanted) or isinstance(value, bool) or not finite:
         kind = "a whole number" if is_whole(name) else "a number"
-        raise RequestError(f"{name} is {value!r}: {kind} from {low} to {high} is needed.")
+        raise RequestError(f"{name} is {value!r}: {kind}, {ends}, is needed.")
     if not low <= value <= high:
-        raise RequestError(f"{name} is {value}: it must be from {low} to {high}.")
+        raise RequestError(f"{name} is {value}: it must be {ends}.")
 
 
 def check_trained(steps: int, timesteps: int) -> None:

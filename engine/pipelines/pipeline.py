@@ -15,6 +15,7 @@ from engine.checkpoints.repository import Hub, fetch_parts, open_source, require
 from engine.checkpoints.weights import MAX_SHARD_SIZE, weights_dtype
 from engine.config import FORMAT_VERSION
 from engine.errors import EngineError
+from engine.neutral import check_neutral, without_hints
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress
 from engine.pipelines.plan import make_plan
@@ -46,7 +47,7 @@ class DiffusionPipeline:
     @classmethod
     def from_pretrained(
         cls,
-        name: Path | str,
+        pretrained_model_name_or_path: Path | str,
         *,
         variant: str | None = None,
         dtype: torch.dtype | None = None,
@@ -63,16 +64,20 @@ class DiffusionPipeline:
         `DiffusionPipeline` itself takes the class that the checkpoint's index names; a subclass
         takes itself, if the checkpoint has the components that it needs.
 
-        name: a folder, or "name/repository" on the Hub, of which only what this class needs is
-        downloaded. variant: of the weights, such as "fp16"; components that lack it are taken as
-        they are. dtype: float32 if not given; torch_dtype is its older name. revision, cache_dir,
-        token, local_files_only: see `engine.checkpoints.repository.Hub`.
-        components: ready ones by name, in place of the checkpoint's; None leaves one out.
+        pretrained_model_name_or_path: a folder, or "name/repository" on the Hub, of which only
+        what this class needs is downloaded. variant: of the weights, such as "fp16"; components
+        that lack it are taken as they are. dtype: float32 if not given; torch_dtype is its older
+        name. revision, cache_dir, token, local_files_only: see
+        `engine.checkpoints.repository.Hub`.
+        components: ready ones by name, in place of the checkpoint's; None leaves one out. Beside
+        them, what else diffusers takes, at its neutral value: see `engine.neutral`.
         Raises `CheckpointError` naming the file and what to do.
         """
+        components = without_hints(components)
         require_safetensors(use_safetensors)
         dtype = weights_dtype(dtype, torch_dtype)
-        source = open_source(name, Hub(revision, cache_dir, token, local_files_only))
+        hub = Hub(revision, cache_dir, token, local_files_only)
+        source = open_source(pretrained_model_name_or_path, hub)
         folder = source.fetch([INDEX_NAME])
         kind = None if cls is DiffusionPipeline else cls
         plan = make_plan(folder, components, kind=kind)
@@ -85,16 +90,19 @@ class DiffusionPipeline:
 
     def save_pretrained(
         self,
-        folder: Path | str,
-        *,
+        save_directory: Path | str,
+        safe_serialization: bool = True,
         variant: str | None = None,
         max_shard_size: int | str = MAX_SHARD_SIZE,
+        push_to_hub: bool = False,
     ) -> None:
         """Write all components and the index; diffusers reads the folder too.
 
-        variant, max_shard_size: of the weights, as in `Model.save_pretrained`.
+        variant, max_shard_size: of the weights, as in `Model.save_pretrained`. The others are taken
+        at their neutral value alone.
         """
-        folder = Path(folder)
+        check_neutral(safe_serialization=safe_serialization, push_to_hub=push_to_hub)
+        folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
         for name, component in self.components.items():
             if component is not None:
@@ -116,11 +124,11 @@ class DiffusionPipeline:
         """The type of the networks' weights."""
         return self._network().dtype
 
-    def to(self, *target: Any) -> Self:
+    def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move and cast every network, as `torch.nn.Module.to`; returns the pipeline."""
         for component in self.components.values():
             if isinstance(component, nn.Module):
-                component.to(*target)
+                component.to(*args, **kwargs)
         return self
 
     def stream(self, *args: Any, **kwargs: Any) -> Generator[Progress, None, PipelineOutput]:

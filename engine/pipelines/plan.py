@@ -11,7 +11,7 @@ from engine.checkpoints.components import CLASSES, Spec, read_index
 from engine.checkpoints.layout import INDEX_NAME
 from engine.config import Configured
 from engine.errors import CheckpointError, RequestError
-from engine.pipelines.tasks import PIPELINES, TASKS, tasks_of
+from engine.pipelines.tasks import ALIASES, PIPELINES, TASKS, tasks_of
 
 if TYPE_CHECKING:
     from engine.pipelines.pipeline import DiffusionPipeline
@@ -50,6 +50,7 @@ def make_plan(
     do not fit, `RequestError` for a task that the checkpoint cannot do.
     """
     class_name, specs = read_index(folder)
+    class_name = ALIASES.get(class_name, class_name)
     kind = kind or _class_for(folder, class_name, task)
     parameters = dict(list(inspect.signature(kind.__init__).parameters.items())[1:])
     for name in given.keys() - parameters:

@@ -12,6 +12,7 @@ from engine.noise import Generators, draw_noise
 from engine.pipelines.control import Control
 from engine.pipelines.course import Course, Settings, named_config
 from engine.pipelines.denoise import Progress
+from engine.pipelines.limits import check_argument
 from engine.pipelines.pipeline import DiffusionPipeline, PipelineOutput
 from engine.pipelines.request import Request
 from engine.pipelines.tasks import TASKS
@@ -57,12 +58,20 @@ class SamplingPipeline(DiffusionPipeline):
         if output_type not in known:
             names = ", ".join(map(repr, known))
             raise RequestError(f"output_type is {output_type!r}; known: {names}.")
-        if steps < 1:
-            raise RequestError(f"num_inference_steps is {steps}: it must be 1 or more.")
+        check_argument("num_inference_steps", steps, 1, self.scheduler.config.num_train_timesteps)
+
+    def _own_size(self) -> tuple[int, int] | None:
+        """Height and width of what the UNet works on, where its configuration says them."""
+        size = self.unet.config.sample_size
+        return (size, size) if isinstance(size, int) else size and (size[0], size[1])
 
     def _course(self, steps: int, guidance_scale: float | None, control: Control | None) -> Course:
+        if guidance_scale is not None:
+            check_argument("guidance_scale", guidance_scale, 0)
         settings = Settings(steps, guidance_scale)
-        return Course(self.scheduler, settings, control or Control(), self.device)
+        distilled = self.unet.config.get("time_cond_proj_dim") is not None
+        control = control or Control()
+        return Course(self.scheduler, settings, control, self.device, distilled=distilled)
 
     def _noise(
         self, shape: tuple[int, ...], generator: Generators, latents: Tensor | None = None

@@ -14,6 +14,7 @@ from engine.models.unet2d_condition import UNet2DConditionModel
 from engine.noise import Generators
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress, denoise
+from engine.pipelines.limits import check_argument
 from engine.pipelines.pipeline import PipelineOutput
 from engine.pipelines.request import Request
 from engine.pipelines.sampling import SamplingPipeline
@@ -72,7 +73,8 @@ class StableDiffusionPipeline(SamplingPipeline):
         """Draw pictures of a prompt, or of a list of them.
 
         height, width: pixels, multiples of 8; the model's own size if not given.
-        guidance_scale: 1 or less runs without guidance, at half the cost.
+        guidance_scale: 1 or less runs without guidance, at half the cost; a model that reads it
+        (`time_cond_proj_dim`) always does, and takes no negative prompt.
         generator: one for all, or a list with one for each image.
         latents: (B, C, h, w) unit noise in place of drawn one.
         prompt_embeds, negative_prompt_embeds: (B, L, D) in place of the texts.
@@ -82,6 +84,7 @@ class StableDiffusionPipeline(SamplingPipeline):
         """
         height, width = self._size(height, width)
         self._check(num_inference_steps, output_type, ("pil", "np", "pt", "latent"))
+        check_argument("num_images_per_prompt", num_images_per_prompt, 1)
         course = self._course(num_inference_steps, guidance_scale, control)
 
         @functools.cache
@@ -104,7 +107,11 @@ class StableDiffusionPipeline(SamplingPipeline):
             self.unet,
             course,
             self._noise(shape, generator, latents),
-            lambda timesteps, guided: self.unet.condition(timesteps, text(guided)),
+            lambda timesteps, guided: self.unet.condition(
+                timesteps,
+                text(guided),
+                timestep_cond=self.unet.embed_guidance(course.guidance_scale),
+            ),
             generator=generator,
             options={"eta": eta},
         )
@@ -126,13 +133,14 @@ class StableDiffusionPipeline(SamplingPipeline):
         return self.vae.previewer(progress.x0)
 
     def _size(self, height: int | None, width: int | None) -> tuple[int, int]:
-        own = (self.unet.config.sample_size or 64) * self.vae.downscale
+        high, wide = (side * self.vae.downscale for side in self._own_size() or (64, 64))
         sizes = {
-            "height": own if height is None else height,
-            "width": own if width is None else width,
+            "height": high if height is None else height,
+            "width": wide if width is None else width,
         }
         for name, value in sizes.items():
-            if value < 8 or value % 8:
+            check_argument(name, value, 8)
+            if value % 8:
                 raise RequestError(f"{name} is {value}: it must be a multiple of 8, 8 or more.")
         return sizes["height"], sizes["width"]
 

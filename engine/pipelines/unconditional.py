@@ -13,6 +13,7 @@ from engine.models.unet2d import UNet2DModel
 from engine.noise import Generators
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress, denoise
+from engine.pipelines.limits import check_argument
 from engine.pipelines.pipeline import PipelineOutput
 from engine.pipelines.request import Request
 from engine.pipelines.sampling import SamplingPipeline
@@ -72,8 +73,7 @@ class UnconditionalPipeline(SamplingPipeline):
         **options: Any,
     ) -> Run:
         self._check(steps, output_type, ("pil", "np", "pt"))
-        if count < 1:
-            raise RequestError(f"batch_size is {count}: it must be 1 or more.")
+        check_argument("batch_size", count, 1)
         course = self._course(steps, None, control)
         shape = (count, self.unet.config.in_channels, *self._size())
         sample: Tensor = yield from denoise(
@@ -88,10 +88,10 @@ class UnconditionalPipeline(SamplingPipeline):
 
     def _size(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        size = self.unet.config.sample_size
+        size = self._own_size()
         if size is None:
             raise RequestError("the model's configuration has no sample_size: it must say one.")
-        return (size, size) if isinstance(size, int) else (size[0], size[1])
+        return size
 
 
 class DDPMPipeline(UnconditionalPipeline):

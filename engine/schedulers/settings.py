@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 from engine.checkpoints.layout import SCHEDULER
 from engine.checkpoints.repository import Hub, locate
 from engine.config import Tabled, read_json
+from engine.neutral import check_neutral, without_hints
 from engine.schedulers import tables
 
 __all__ = ["BETA_KEYS", "CLIP_KEYS", "SHAPE_KEYS", "SPACING_KEYS", "THRESHOLD_KEYS", "Settings"]
@@ -50,8 +51,9 @@ class Settings(Tabled):
     @classmethod
     def from_pretrained(
         cls,
-        name: Path | str,
+        pretrained_model_name_or_path: Path | str,
         subfolder: str | None = None,
+        return_unused_kwargs: bool = False,
         *,
         revision: str | None = None,
         cache_dir: Path | str | None = None,
@@ -63,12 +65,16 @@ class Settings(Tabled):
 
         Where the subfolder has none, the folder itself is looked in. revision, cache_dir, token,
         local_files_only: as in `repository.Hub`. overrides: settings in place of the file's.
+        return_unused_kwargs: False alone, as are others that diffusers takes: `engine.neutral`.
         Raises `CheckpointError`.
         """
+        check_neutral(return_unused_kwargs=return_unused_kwargs)
+        overrides = without_hints(overrides)
         hub = Hub(revision, cache_dir, token, local_files_only)
-        folder = locate(name, subfolder, SCHEDULER, hub)
+        folder = locate(pretrained_model_name_or_path, subfolder, SCHEDULER, hub)
         return cls.from_config(read_json(folder / cls.config_name), **overrides)
 
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write `scheduler_config.json` into a folder, as diffusers does."""
-        self.save_config(folder)
+    def save_pretrained(self, save_directory: Path | str, push_to_hub: bool = False) -> None:
+        """Write `scheduler_config.json` into a folder, as diffusers does; push_to_hub: False."""
+        check_neutral(push_to_hub=push_to_hub)
+        self.save_config(save_directory)

@@ -90,8 +90,8 @@ def test_unconditional_unet_equals_diffusers(name: str, tmp_path: Path) -> None:
     ours = UNet2DModel.from_pretrained(tmp_path)
     sample, timestep = torch.randn(2, theirs.config.in_channels, 16, 24), torch.tensor([3, 999])
     expected = theirs(sample, timestep).sample
-    got = ours(sample=sample, timestep=timestep, return_dict=False)[0]
-    assert relative_error(got, expected) <= 1e-5
+    for got in (ours(sample=sample, timestep=timestep), ours(sample, timestep, None, False)):
+        assert relative_error(got[0], expected) <= 1e-5
 
 
 @pytest.mark.parametrize("name", AUTOENCODERS)
@@ -104,11 +104,22 @@ def test_autoencoder_equals_diffusers(name: str, tmp_path: Path) -> None:
     pixels = torch.randn(2, 3, 32, 48)
     expected, got = theirs.encode(pixels).latent_dist, ours.encode(pixels).latent_dist
     assert relative_error(got.mean, expected.mean) <= 1e-5
+    for name in ("std", "var"):
+        assert relative_error(getattr(got, name), getattr(expected, name)) <= 1e-5
+    samples = torch.randn_like(expected.mean)
+    for dims in ([1, 2, 3], [1]):
+        assert relative_error(got.nll(samples, dims), expected.nll(samples, dims)) <= 1e-5
+    others = [model.encode(-pixels).latent_dist for model in (ours, theirs)]
     assert relative_error(got.kl(), expected.kl()) <= 1e-5
+    assert relative_error(got.kl(others[0]), expected.kl(others[1])) <= 1e-5
     drawn = [dist.sample(torch.Generator().manual_seed(1)) for dist in (got, expected)]
     assert relative_error(*drawn) <= 1e-5
     latents = torch.randn_like(expected.mean)
     assert relative_error(ours.decode(latents).sample, theirs.decode(latents).sample) <= 1e-5
+    generators = [torch.Generator().manual_seed(2) for _ in range(2)]
+    for call in ([True, False], [False, False]):
+        both = [m(pixels, *call, g)[0] for m, g in zip((ours, theirs), generators, strict=True)]
+        assert relative_error(*both) <= 1e-5
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -161,3 +172,17 @@ def test_a_model_with_sizes_asks_for_them() -> None:
     unet = UNet2DConditionModel.from_config(toy(CONDITIONAL["Stable Diffusion XL"]))
     with pytest.raises(EngineError, match="text_embeds, time_ids"):
         unet(torch.randn(1, 4, 16, 16), 5, torch.randn(1, 7, 24))
+
+
+@torch.no_grad()
+def test_a_model_that_reads_no_guidance_refuses_it() -> None:
+    unet = UNet2DConditionModel(**TWO_LEVELS)
+    with pytest.raises(EngineError, match=r"timestep_cond.*time_cond_proj_dim"):
+        unet(torch.randn(1, 4, 16, 16), 5, torch.randn(1, 7, 24), None, torch.randn(1, 8))
+
+
+def test_only_weights_that_are_trained_can_be_counted() -> None:
+    unet = UNet2DModel(**STAGES)
+    unet.conv_in.requires_grad_(False)
+    trained = unet.num_parameters(only_trainable=True)
+    assert trained == unet.num_parameters() - sum(one.numel() for one in unet.conv_in.parameters())

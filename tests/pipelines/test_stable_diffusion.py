@@ -143,7 +143,13 @@ def test_repr_is_the_index_as_json(pipeline: Any) -> None:
         ({"prompt": ""}, "prompt is empty"),
         ({"prompt": "a", "height": 60}, "height is 60"),
         ({"prompt": "a", "width": 0}, "width is 0"),
+        ({"prompt": "a", "width": 64.0}, "width is 64.0: a whole number, 8 or more"),
         ({"prompt": "a", "num_inference_steps": 0}, "num_inference_steps is 0"),
+        ({"prompt": "a", "num_inference_steps": "5"}, "num_inference_steps is '5'"),
+        ({"prompt": "a", "num_inference_steps": 5.0}, "num_inference_steps is 5.0"),
+        ({"prompt": "a", "num_images_per_prompt": 0}, "num_images_per_prompt is 0"),
+        ({"prompt": "a", "guidance_scale": "x"}, "guidance_scale is 'x': a number"),
+        ({"prompt": "a", "guidance_scale": float("nan")}, "guidance_scale is nan"),
         ({"prompt": "a", "num_inference_steps": 1001}, "1001"),
         ({}, "prompt or prompt_embeds"),
         ({"prompt": ["a", "b"], "negative_prompt": ["a"]}, "negative_prompt has 1"),
@@ -157,6 +163,19 @@ def test_bad_calls_name_the_argument(call: dict[str, Any], words: str, pipeline:
         pipeline(**call)
     assert words in str(caught.value)
     assert array(pipeline, prompt="a").isfinite().all()
+
+
+def test_numbers_of_other_libraries(pipeline: Any) -> None:
+    numbers = {"guidance_scale": np.float32(3), "height": np.int64(48), "width": torch.tensor(80)}
+    images = pipeline("a", num_inference_steps=np.int32(2), **numbers).images
+    assert images[0].size == (80, 48)
+
+
+def test_a_model_that_is_not_square(pipeline: Any) -> None:
+    unet = type(pipeline.unet).from_config(pipeline.unet.config, sample_size=[8, 16])
+    unet.load_state_dict(pipeline.unet.state_dict())
+    pipeline.unet = unet
+    assert pipeline("a", num_inference_steps=2).images[0].size == (64, 32)
 
 
 def test_values_that_are_not_numbers_are_no_picture(pipeline: Any) -> None:

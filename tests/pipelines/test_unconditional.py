@@ -166,6 +166,7 @@ def test_cancel_ends_before_the_next_step(pipeline: Any) -> None:
     ("call", "words"),
     [
         ({"batch_size": 0}, "batch_size is 0"),
+        ({"batch_size": "2"}, "batch_size is '2': a whole number, 1 or more"),
         ({"num_inference_steps": 0}, "num_inference_steps is 0"),
         ({"num_inference_steps": 1001}, "1001"),
         ({"output_type": "latent"}, "output_type is 'latent'"),
