@@ -3,7 +3,14 @@
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-__all__ = ["CheckpointError", "EngineError", "RequestError", "RunCancelled", "unknown_name"]
+__all__ = [
+    "CheckpointError",
+    "EngineError",
+    "PictureError",
+    "RequestError",
+    "RunCancelled",
+    "unknown_name",
+]
 
 
 class EngineError(ValueError):
@@ -16,6 +23,10 @@ class CheckpointError(EngineError):
 
 class RequestError(EngineError):
     """A field of a request is outside what can be run."""
+
+
+class PictureError(RequestError):
+    """A picture, mask or depth map cannot be used."""
 
 
 class RunCancelled(Exception):
