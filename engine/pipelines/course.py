@@ -1,5 +1,6 @@
 """The course of a run: which call of the model is next, and what changes on the way."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -16,7 +17,7 @@ from engine.schedulers.points import Point
 from engine.schedulers.registry import scheduler_named, split_name
 from engine.schedulers.schedule_types import settings_of_type, type_named
 
-__all__ = ["Course", "Settings", "Turn", "named_config"]
+__all__ = ["Course", "Settings", "Turn", "executed_steps", "named_config"]
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,12 @@ class Course:
 
     own: the pipeline's scheduler, which is used as it is unless another one is asked for.
     distilled: the model reads the guidance scale, and is run once a call.
+    strength: which part of the steps is made, as in `executed_steps`.
     Raises `EngineError` for settings that cannot be.
     """
+
+    all_steps: int
+    """How many steps the whole run makes."""
 
     def __init__(
         self,
@@ -79,21 +84,21 @@ class Course:
         settings: Settings,
         control: Control,
         device: torch.device,
+        strength: float = 1.0,
         *,
         distilled: bool = False,
     ) -> None:
+        self._own, self._control, self._device, self._strength = own, control, device, strength
         self._distilled = distilled
-        self._own, self._control, self._device = own, control, device
         self.settings = settings.changed(Change(0, **control.begin()))
-        as_it_is = not (self.settings.scheduler or self.settings.schedule_type)
-        self.scheduler = own if as_it_is else self._make(self.settings)
-        self.scheduler.set_timesteps(self.settings.steps, device=device)
         self.calls = 0
         """How many calls of the model were made."""
         self.steps = 0
-        """How many steps were begun, of those that were asked for."""
-        self._index = 0  # of the next call, in the scheduler's schedule
-        self._before = 0  # steps that were done with other schedules
+        """How many steps were begun."""
+        as_it_is = not (self.settings.scheduler or self.settings.schedule_type)
+        scheduler = own if as_it_is else self._make(self.settings)
+        self._begin(scheduler, self.settings.steps)
+        self._enter(scheduler)
 
     @property
     def guided(self) -> bool:
@@ -112,9 +117,10 @@ class Course:
         return self.calls + len(self.scheduler.points) - self._index
 
     @property
-    def all_steps(self) -> int:
-        """How many steps the whole run makes."""
-        return self._before + int(self.scheduler.num_inference_steps)
+    def following(self) -> Point | None:
+        """The call after the one in hand, if nothing changes; None after the last."""
+        ahead = self.scheduler.points[self._index + 1 :]
+        return ahead[0] if ahead else None
 
     def turns(self) -> Iterator[Turn]:
         """Walk to the end. Raises `RunCancelled` before the next call when asked to."""
@@ -123,7 +129,7 @@ class Course:
             self._control.check(self.steps)
             taken: tuple[Taken, ...] = ()
             carry = 1.0
-            if self.scheduler.points[self._index].stage == 0:
+            if self.scheduler.points[self._index].stage == 0 or self.calls == 0:
                 taken, carry = self._steer()
                 self.steps += 1
             known = self.guidance_scale if self._distilled else self.guided
@@ -156,18 +162,32 @@ class Course:
                 taken.append(Taken(change))
         carry = 1.0
         if scheduler is not self.scheduler:
-            carry = scheduler.points[0].scale / self.scheduler.points[self._index].scale
-            self._before, self.scheduler, self._index = self.steps, scheduler, 0
+            scale = self.scheduler.points[self._index].scale
+            self._enter(scheduler)
+            carry = scheduler.points[self._index].scale / scale
         return tuple(taken), carry
+
+    def _begin(self, scheduler: Any, steps: int) -> None:
+        """Set a scheduler to what strength leaves of a run."""
+        made = executed_steps(steps, self._strength)
+        scheduler.set_timesteps(steps, device=self._device)
+        scheduler.set_begin_index((steps - made) * scheduler.order)
+
+    def _enter(self, scheduler: Any) -> None:
+        """Go on with a scheduler, from where it begins."""
+        self.scheduler = scheduler
+        self._index = scheduler.begin_index  # of the next call, in the scheduler's schedule
+        later = scheduler.points[self._index + 1 :]
+        self.all_steps = self.steps + 1 + sum(point.stage == 0 for point in later)
 
     def _rest(self, settings: Settings) -> Any:
         """A scheduler for what is left of the run, from the level where the sample is now."""
         scheduler = self._make(settings)
         if self.calls == 0:
-            scheduler.set_timesteps(settings.steps, device=self._device)
+            self._begin(scheduler, settings.steps)
             return scheduler
         check_trained(settings.steps, scheduler.config.num_train_timesteps)
-        left = max(1, settings.steps - self.steps)
+        left = max(1, int(settings.steps * self._strength) - self.steps)
         sigma = self.scheduler.points[self._index].sigma
         scheduler.resume(sigma, left, settings.steps, self._device)
         return scheduler
@@ -178,6 +198,22 @@ class Course:
             return scheduler_named(settings.scheduler, named_config(own), settings.schedule_type)
         kind = settings_of_type(settings.schedule_type, own.keys, own.config)
         return type(own).from_config(own.config, **kind)
+
+
+def executed_steps(steps: int, strength: float) -> int:
+    """How many of the steps are made where a run begins with a picture under noise: the last ones.
+
+    strength: 0 to 1, the part of the noise that is added. Raises `RequestError` if no step is left.
+    """
+    if not 0 <= strength <= 1:
+        raise RequestError(f"strength is {strength}: it must be from 0 to 1.")
+    made = int(steps * strength)
+    if made < 1:
+        raise RequestError(
+            f"strength is {strength}, which leaves none of {steps} steps: take a strength of "
+            f"{math.ceil(1000 / steps) / 1000} or more, or more steps."
+        )
+    return made
 
 
 def named_config(scheduler: Any) -> Config:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -15,7 +15,12 @@ from engine.pipelines.changes import Taken
 from engine.pipelines.course import Course
 from engine.schedulers.points import Point, combine
 
-__all__ = ["Progress", "denoise"]
+__all__ = ["Hold", "Progress", "Start", "denoise", "from_noise", "from_picture"]
+
+Start: TypeAlias = Callable[[Any], Tensor]
+"""Makes the first latents (B, C, h, w) of a run, at the level where the scheduler given begins."""
+Hold: TypeAlias = Callable[[Tensor, Point | None], Tensor]
+"""Puts back, in latents (B, C, h, w) at a point, what must stay as it is; None: without noise."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +60,35 @@ class Progress:
         return following == len(points) or points[following].stage == 0
 
 
+def from_noise(noise: Tensor) -> Start:
+    """Start from unit noise (B, C, h, w) alone."""
+    return lambda scheduler: noise * scheduler.init_noise_sigma
+
+
+def from_picture(latents: Tensor, noise: Tensor) -> Start:
+    """Start from a picture's latents (B, C, h, w) under noise (Meng et al. 2022, SDEdit)."""
+    return lambda scheduler: scheduler.points[scheduler.begin_index].noised(latents, noise)
+
+
 def denoise(
     unet: UNet,
     course: Course,
-    start: Callable[[Any], Tensor],
+    start: Start,
     condition: Callable[[Tensor, bool], Conditioning],
     *,
     generator: Generators = None,
     options: Mapping[str, Any],
+    extra: Tensor | None = None,
+    hold: Hold | None = None,
 ) -> Generator[Progress, None, Tensor]:
     """Run a course to its end; returns the last latents (B, C, h, w).
 
-    start: makes the first latents, scaled to the first sigma of the scheduler that it is given;
-    pixels where the model works on pixels.
+    start: what the run begins with; pixels where the model works on pixels.
     condition: what the model is to know at timesteps (N,); where the second argument says that
     there is classifier-free guidance (Ho and Salimans 2022), of 2 B texts, the negative half first.
     options: for `scheduler.step`; those that its class does not have are left out.
+    extra: (B, n, h, w), channels that the model is shown after those of the sample.
+    hold: called after each call of the model.
     Raises `RunCancelled` within one step of the control's asking.
     """
     began = time.perf_counter()
@@ -85,6 +103,8 @@ def denoise(
         elif turn.carry != 1:
             latents = latents * turn.carry
         sample = scheduler.scale_model_input(latents, turn.timestep)
+        if extra is not None:
+            sample = torch.cat([sample, extra], dim=1)
         if guided:
             sample = torch.cat([sample, sample])
         prediction = unet.predict(sample, conditioning.at(turn.point.index)).float()
@@ -93,7 +113,9 @@ def denoise(
             prediction = negative + guidance * (positive - negative)
         result = scheduler.step(prediction, turn.timestep, latents, generator=generator, **own)
         sizes = _sizes(turn.point, latents, result.pred_original_sample, prediction)
-        latents = result.prev_sample
+        latents, x0 = result
+        if hold is not None:
+            latents, x0 = hold(latents, course.following), hold(x0, None)
         yield Progress(
             step=course.steps,
             total=course.all_steps,
@@ -101,7 +123,7 @@ def denoise(
             calls=course.all_calls,
             point=turn.point,
             latents=latents,
-            x0=result.pred_original_sample,
+            x0=x0,
             sizes=sizes,
             seconds=time.perf_counter() - began,
             taken=turn.taken,

@@ -1,6 +1,6 @@
 """What pipelines share that walk from drawn noise to pictures."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import torch
@@ -65,21 +65,29 @@ class SamplingPipeline(DiffusionPipeline):
         size = self.unet.config.sample_size
         return (size, size) if isinstance(size, int) else size and (size[0], size[1])
 
-    def _course(self, steps: int, guidance_scale: float | None, control: Control | None) -> Course:
+    def _course(
+        self,
+        steps: int,
+        guidance_scale: float | None,
+        control: Control | None,
+        strength: float = 1.0,
+    ) -> Course:
         if guidance_scale is not None:
             check_argument("guidance_scale", guidance_scale, 0)
-        settings = Settings(steps, guidance_scale)
         distilled = self.unet.config.get("time_cond_proj_dim") is not None
-        control = control or Control()
-        return Course(self.scheduler, settings, control, self.device, distilled=distilled)
+        return Course(
+            self.scheduler,
+            Settings(steps, guidance_scale),
+            control or Control(),
+            self.device,
+            strength,
+            distilled=distilled,
+        )
 
     def _noise(
         self, shape: tuple[int, ...], generator: Generators, latents: Tensor | None = None
-    ) -> Callable[[Any], Tensor]:
-        """What makes the first sample (B, C, h, w) of a scheduler, in float32, from unit noise.
-
-        latents: that noise, where it is not to be drawn.
-        """
+    ) -> Tensor:
+        """Unit noise (B, C, h, w) in float32; latents: the same, where it is not to be drawn."""
         if isinstance(generator, list) and len(generator) != shape[0]:
             raise RequestError(f"generator has {len(generator)} entries for {shape[0]} images.")
         if latents is None:
@@ -88,8 +96,7 @@ class SamplingPipeline(DiffusionPipeline):
             raise RequestError(
                 f"latents has the shape {list(latents.shape)}, needed: {list(shape)}."
             )
-        noise = latents.to(self.device, torch.float32)
-        return lambda scheduler: noise * scheduler.init_noise_sigma
+        return latents.to(self.device, torch.float32)
 
     def _pictures(self, values: Tensor, output_type: str) -> Any:
         """Pictures of values (B, 3, H, W) in -1..1, in the form that the output type asks for."""

@@ -1,15 +1,67 @@
 """From prompts to what the UNet attends to."""
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from engine.errors import RequestError
 
-__all__ = ["as_prompts", "encode"]
+__all__ = ["Prompts", "as_prompts", "encode"]
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What a run is to show, in words or already encoded.
+
+    prompt, negative_prompt: one, or a list of N.
+    prompt_embeds, negative_prompt_embeds: (N, L, D) in place of the texts.
+    copies: how many pictures of each.
+    """
+
+    prompt: str | list[str] | None
+    negative_prompt: str | list[str] | None
+    prompt_embeds: Tensor | None
+    negative_prompt_embeds: Tensor | None
+    copies: int
+
+    @property
+    def negative(self) -> bool:
+        """Whether it is said what not to show."""
+        return bool(self.negative_prompt) or self.negative_prompt_embeds is not None
+
+    def encoded(self, encoder: Callable[[list[str]], Tensor], guided: bool) -> Tensor:
+        """The text of every image (B, L, D), or (2 B, L, D) with guidance, the negative half first.
+
+        encoder: makes (N, L, D) of N prompts. Raises `RequestError`.
+        """
+        if (self.prompt is None) == (self.prompt_embeds is None):
+            raise RequestError("give either prompt or prompt_embeds, not both and not neither.")
+        positive = self.prompt_embeds
+        if positive is None:
+            assert self.prompt is not None
+            prompts = as_prompts("prompt", self.prompt)
+            if not prompts or not all(text.strip() for text in prompts):
+                raise RequestError("prompt is empty: say what the picture should show.")
+            positive = encoder(prompts)
+        if not guided:
+            return positive.repeat_interleave(self.copies, 0)
+        negative = self.negative_prompt_embeds
+        if negative is None:
+            text = self.negative_prompt or ""
+            negative = encoder(as_prompts("negative_prompt", text, len(positive)))
+        if negative.shape != positive.shape:
+            raise RequestError(
+                f"negative_prompt_embeds has the shape {list(negative.shape)}, "
+                f"prompt_embeds {list(positive.shape)}: they must be equal."
+            )
+        halves = [half.to(positive.device) for half in (negative, positive)]
+        return torch.cat([half.repeat_interleave(self.copies, 0) for half in halves])
 
 
 def as_prompts(name: str, value: str | list[str], count: int | None = None) -> list[str]:

@@ -12,7 +12,7 @@ from engine.images import to_pil
 from engine.models.unet2d import UNet2DModel
 from engine.noise import Generators
 from engine.pipelines.control import Control
-from engine.pipelines.denoise import Progress, denoise
+from engine.pipelines.denoise import Progress, denoise, from_noise
 from engine.pipelines.limits import check_argument
 from engine.pipelines.pipeline import PipelineOutput
 from engine.pipelines.request import Request
@@ -79,7 +79,7 @@ class UnconditionalPipeline(SamplingPipeline):
         sample: Tensor = yield from denoise(
             self.unet,
             course,
-            self._noise(shape, generator),
+            from_noise(self._noise(shape, generator)),
             lambda timesteps, guided: self.unet.condition(timesteps),
             generator=generator,
             options=options,

@@ -68,6 +68,13 @@ class PNDMScheduler(DiscreteScheduler):
         else:
             self.warm_up = WARM_UP
 
+    def set_begin_index(self, begin_index: int = 0) -> None:
+        """Also a run that starts in mid-schedule makes its first step twice."""
+        super().set_begin_index(begin_index)
+        if self.repeats:
+            again = begin_index + 1
+            self._points = tuple(replace(p, stage=int(p.index == again)) for p in self.points)
+
     def leg(self, here: Point) -> Point:
         """The second call repeats the first step, knowing more; all others go on from here."""
         return self.repeats[here.index] if self.calls == 1 and self.repeats else here

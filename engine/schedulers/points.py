@@ -57,6 +57,10 @@ class Point:
     eps: Pair
     stage: int
 
+    def noised(self, x0: Tensor, eps: Tensor) -> Tensor:
+        """The sample here of a known x0 and eps, of the same shape."""
+        return self.scale * torch.add(x0, eps, alpha=self.sigma)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

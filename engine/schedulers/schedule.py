@@ -37,6 +37,8 @@ class Schedule(Levels):
     num_inference_steps: int | None = None
     """None before `set_timesteps`: a step is then one of the training schedule's."""
 
+    begin_index: int = 0
+    """Of the call that a run begins with."""
     resumed: bool = False
     """The schedule is the rest of a run: it need not end where the model was trained to end."""
     _points: tuple[Point, ...]
@@ -130,7 +132,7 @@ class Schedule(Levels):
         self._plan = plan = replace(plan, timesteps=timesteps)
         self.timesteps = torch.tensor(timesteps).to(device)
         self.sigmas = torch.tensor(levels, dtype=torch.float32)
-        self._next = 0
+        self.begin_index = self._next = 0
         self._points = ()
         if self.num_inference_steps is not None:
             self._points = self.points
@@ -150,7 +152,7 @@ class Schedule(Levels):
 
     def set_begin_index(self, begin_index: int = 0) -> None:
         """Say that the next step is `timesteps[begin_index]`, as image-to-image starts."""
-        self._next = begin_index
+        self.begin_index = self._next = begin_index
 
     @property
     def init_noise_sigma(self) -> float:
