@@ -27,14 +27,25 @@ SCHEDULER = {
 }
 
 
-def make_checkpoint(folder: Path, seed: int = 0) -> Path:
-    """Write a random Stable Diffusion checkpoint for pictures of 64 x 64 pixels, by diffusers."""
+TASKS = {
+    4: "StableDiffusionPipeline",
+    5: "StableDiffusionDepth2ImgPipeline",
+    9: "StableDiffusionInpaintPipeline",
+}
+
+
+def make_checkpoint(folder: Path, seed: int = 0, channels: int = 4) -> Path:
+    """Write a random Stable Diffusion checkpoint for pictures of 64 x 64 pixels, by diffusers.
+
+    channels: that the UNet takes; what it is for follows from them, as in `TASKS`.
+    """
     import diffusers
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
     torch.manual_seed(seed)
     unet = diffusers.UNet2DConditionModel(
         sample_size=16,
+        in_channels=channels,
         block_out_channels=(16, 32),
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
@@ -65,18 +76,38 @@ def make_checkpoint(folder: Path, seed: int = 0) -> Path:
             pad_token_id=text["<|endoftext|>"],
         )
     )
-    pipeline = diffusers.StableDiffusionPipeline(
+    unchecked = {"safety_checker": None, "feature_extractor": None}
+    pipeline = getattr(diffusers, TASKS[channels])(
         vae=vae,
         text_encoder=encoder.eval(),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
         unet=unet,
         scheduler=diffusers.DDIMScheduler.from_config(SCHEDULER),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
+        **make_estimator() if channels == 5 else unchecked | {"requires_safety_checker": False},
     )
     pipeline.save_pretrained(folder)
     return folder
+
+
+def make_estimator() -> dict[str, Any]:
+    """A random estimator of depth for pictures of 32 x 32 pixels, and its image processor."""
+    from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessorPil
+
+    config = DPTConfig(
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=16,
+        image_size=32,
+        patch_size=8,
+        backbone_out_indices=[0, 1, 2, 3],
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+    )
+    return {
+        "depth_estimator": DPTForDepthEstimation(config).eval(),
+        "feature_extractor": DPTImageProcessorPil(size={"height": 32, "width": 32}),
+    }
 
 
 def make_ddpm_checkpoint(folder: Path, seed: int = 0) -> Path:
@@ -140,6 +171,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random checkpoint, `models/tiny`; not to be changed."""
     return make_checkpoint(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_inpaint_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random checkpoint with a UNet of 9 channels, `models/tiny-inpaint`; not to be changed."""
+    return make_checkpoint(tmp_path_factory.mktemp("models") / "tiny-inpaint", channels=9)
+
+
+@pytest.fixture(scope="session")
+def tiny_depth_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random checkpoint with an estimator, `models/tiny-depth`; not to be changed."""
+    return make_checkpoint(tmp_path_factory.mktemp("models") / "tiny-depth", channels=5)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,9 @@
 """The parts of a checkpoint, each loaded by the class that `model_index.json` names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -40,10 +40,13 @@ REFUSED_SETTINGS = {
     "_attn_implementation",
     "attn_implementation",
     "auto_map",
+    "backbone",
     "quantization_config",
     "transformers_weights",
+    "use_pretrained_backbone",
+    "use_timm_backbone",
 }
-"""Settings by which a text encoder's configuration would have transformers open something else."""
+"""Settings by which a configuration would have transformers open something else."""
 
 
 @dataclass(frozen=True)
@@ -86,35 +89,46 @@ def _load_scheduler(cls: str) -> Load:
     return load
 
 
-def _load_text_encoder(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
-    from transformers import CLIPTextModel
+def _load_transformer(cls: str) -> Load:
+    def load(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
+        import transformers
 
-    paths = local_weights(folder, TEXT_STEM, variant)
-    for path in paths:
-        check_file(path)
-    if refused := sorted(REFUSED_SETTINGS & read_json(folder / TEXT.config).keys()):
-        raise CheckpointError(
-            f"{folder / TEXT.config} sets {', '.join(refused)}, which can name files or code other "
-            "than the weights that were checked: remove it where you trust the checkpoint."
-        )
-    try:
-        model, report = cast(Any, CLIPTextModel).from_pretrained(
-            folder,
-            dtype=dtype,
-            variant=variant,
-            use_safetensors=True,
-            local_files_only=True,
-            attn_implementation="sdpa",
-            output_loading_info=True,
-        )
-    except (OSError, RuntimeError, ValueError) as error:
-        raise CheckpointError(f"{paths[0]}: {error}") from None
-    if missing := sorted(report["missing_keys"]):
-        raise CheckpointError(
-            f"{paths[0]} does not fit its configuration: {len(missing)} tensors "
-            f"are missing (first: {', '.join(missing[:3])})."
-        )
-    return model.requires_grad_(False).eval()
+        paths = local_weights(folder, TEXT_STEM, variant)
+        for path in paths:
+            check_file(path)
+        if refused := sorted(_refused(read_json(folder / TEXT.config))):
+            raise CheckpointError(
+                f"{folder / TEXT.config} sets {', '.join(refused)}, which can name files or code "
+                "other than the weights that were checked: remove it where you trust the "
+                "checkpoint."
+            )
+        try:
+            model, report = getattr(transformers, cls).from_pretrained(
+                folder,
+                dtype=dtype,
+                variant=variant,
+                use_safetensors=True,
+                local_files_only=True,
+                attn_implementation="sdpa",
+                output_loading_info=True,
+            )
+        except (OSError, RuntimeError, ValueError) as error:
+            raise CheckpointError(f"{paths[0]}: {error}") from None
+        if missing := sorted(report["missing_keys"]):
+            raise CheckpointError(
+                f"{paths[0]} does not fit its configuration: {len(missing)} tensors "
+                f"are missing (first: {', '.join(missing[:3])})."
+            )
+        return model.requires_grad_(False).eval()
+
+    return load
+
+
+def _refused(config: Mapping[str, Any]) -> set[str]:
+    """The refused settings that a configuration, or one within it, has a value for."""
+    found = {key for key in REFUSED_SETTINGS & config.keys() if config[key]}
+    parts = [value for value in config.values() if isinstance(value, Mapping)]
+    return found.union(*map(_refused, parts))
 
 
 def _load_tokenizer(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
@@ -142,14 +156,17 @@ CLASSES: dict[str, Kind] = {
     "AutoencoderKL": Kind(MODEL, _load_model("AutoencoderKL")),
     "CLIPFeatureExtractor": Kind(PROCESSOR, _load_processor("CLIPImageProcessor")),
     "CLIPImageProcessor": Kind(PROCESSOR, _load_processor("CLIPImageProcessor")),
-    "CLIPTextModel": Kind(TEXT, _load_text_encoder),
+    "CLIPTextModel": Kind(TEXT, _load_transformer("CLIPTextModel")),
     "CLIPTokenizer": Kind(TOKENIZER, _load_tokenizer),
     "DPTFeatureExtractor": Kind(PROCESSOR, _load_processor("DPTImageProcessor")),
+    "DPTForDepthEstimation": Kind(TEXT, _load_transformer("DPTForDepthEstimation")),
     "DPTImageProcessor": Kind(PROCESSOR, _load_processor("DPTImageProcessor")),
     "UNet2DConditionModel": Kind(MODEL, _load_model("UNet2DConditionModel")),
     "UNet2DModel": Kind(MODEL, _load_model("UNet2DModel")),
     **{cls: Kind(SCHEDULER, _load_scheduler(cls)) for cls in SCHEDULER_CLASSES},
 }
+# as they are called where diffusers has saved them without torchvision
+CLASSES |= {f"{cls}Pil": CLASSES[cls] for cls in ("CLIPImageProcessor", "DPTImageProcessor")}
 """Class name, of transformers 4 too -> what loads it. No other name in a file is ever imported."""
 
 
@@ -215,9 +232,11 @@ def save_component(
 
     variant, max_shard_size: of the weights, as in `write_weights`.
     """
-    if type(component).__name__ == "CLIPTextModel":
+    name = type(component).__name__
+    if name in ("CLIPTextModel", "DPTForDepthEstimation"):
         # Published files have this prefix, and older readers insist on it.
-        tensors = {TEXT_PREFIX + key: value for key, value in component.state_dict().items()}
+        prefix = TEXT_PREFIX if name == "CLIPTextModel" else ""
+        tensors = {prefix + key: value for key, value in component.state_dict().items()}
         component.config.save_pretrained(folder)
         write_weights(folder, TEXT_STEM, tensors, variant, max_shard_size)
     elif isinstance(component, Model):
