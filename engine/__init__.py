@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from engine.pipelines import DiffusionPipeline as DiffusionPipeline
     from engine.pipelines import PNDMPipeline as PNDMPipeline
     from engine.pipelines import Request as Request
+    from engine.pipelines import (
+        StableDiffusionDepth2ImgPipeline as StableDiffusionDepth2ImgPipeline,
+    )
+    from engine.pipelines import StableDiffusionImg2ImgPipeline as StableDiffusionImg2ImgPipeline
+    from engine.pipelines import StableDiffusionInpaintPipeline as StableDiffusionInpaintPipeline
     from engine.pipelines import StableDiffusionPipeline as StableDiffusionPipeline
     from engine.schedulers import SCHEDULERS as SCHEDULERS
     from engine.schedulers import CMStochasticIterativeScheduler as CMStochasticIterativeScheduler
@@ -57,6 +62,9 @@ __getattr__, __dir__, __all__ = attach(
         "DiffusionPipeline": "pipelines",
         "PNDMPipeline": "pipelines",
         "Request": "pipelines",
+        "StableDiffusionDepth2ImgPipeline": "pipelines",
+        "StableDiffusionImg2ImgPipeline": "pipelines",
+        "StableDiffusionInpaintPipeline": "pipelines",
         "StableDiffusionPipeline": "pipelines",
         "SCHEDULERS": "schedulers",
         "CMStochasticIterativeScheduler": "schedulers",

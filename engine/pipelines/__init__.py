@@ -7,6 +7,15 @@ from engine._lazy import attach
 if TYPE_CHECKING:
     from engine.pipelines.control import Control as Control
     from engine.pipelines.denoise import Progress as Progress
+    from engine.pipelines.depth_to_image import (
+        StableDiffusionDepth2ImgPipeline as StableDiffusionDepth2ImgPipeline,
+    )
+    from engine.pipelines.image_to_image import (
+        StableDiffusionImg2ImgPipeline as StableDiffusionImg2ImgPipeline,
+    )
+    from engine.pipelines.inpaint import (
+        StableDiffusionInpaintPipeline as StableDiffusionInpaintPipeline,
+    )
     from engine.pipelines.pipeline import DiffusionPipeline as DiffusionPipeline
     from engine.pipelines.pipeline import PipelineOutput as PipelineOutput
     from engine.pipelines.request import Request as Request
@@ -28,6 +37,9 @@ __getattr__, __dir__, __all__ = attach(
         "PipelineOutput": "pipeline",
         "Progress": "denoise",
         "Request": "request",
+        "StableDiffusionDepth2ImgPipeline": "depth_to_image",
+        "StableDiffusionImg2ImgPipeline": "image_to_image",
+        "StableDiffusionInpaintPipeline": "inpaint",
         "StableDiffusionPipeline": "stable_diffusion",
     },
 )

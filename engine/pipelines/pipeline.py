@@ -1,5 +1,6 @@
 """What all pipelines share: components by name, loading, saving, devices."""
 
+import inspect
 import json
 from collections.abc import Generator
 from pathlib import Path
@@ -14,12 +15,13 @@ from engine.checkpoints.layout import INDEX_NAME
 from engine.checkpoints.repository import Hub, fetch_parts, open_source, require_safetensors
 from engine.checkpoints.weights import MAX_SHARD_SIZE, weights_dtype
 from engine.config import FORMAT_VERSION
-from engine.errors import EngineError
+from engine.errors import EngineError, RequestError
 from engine.neutral import check_neutral, without_hints
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress
-from engine.pipelines.plan import make_plan
+from engine.pipelines.plan import components_of, fits, make_plan, pipeline_class
 from engine.pipelines.request import Request
+from engine.pipelines.tasks import class_for
 
 __all__ = ["DiffusionPipeline", "PipelineOutput"]
 
@@ -108,6 +110,43 @@ class DiffusionPipeline:
             if component is not None:
                 save_component(component, folder / name, variant, max_shard_size)
         (folder / INDEX_NAME).write_text(json.dumps(self._index(), indent=2) + "\n")
+
+    @classmethod
+    def from_pipe(cls, pipeline: "DiffusionPipeline", **components: Any) -> Self:
+        """Make a pipeline of this class of another's components: the same objects, no copies.
+
+        components: by name, in place of the other's, or that it lacks.
+        Raises `RequestError` if one is missing, or does not fit the task.
+        """
+        given = pipeline.components | components
+        parameters = components_of(cls)
+        if unknown := components.keys() - parameters:
+            raise RequestError(f"{cls.__name__} has no component {', '.join(sorted(unknown))}.")
+        for name, parameter in parameters.items():
+            if name not in given:
+                if parameter.default is inspect.Parameter.empty:
+                    raise RequestError(
+                        f"{cls.__name__} needs a {name}, which a {type(pipeline).__name__} does "
+                        f"not have: load a checkpoint that has one, or give it as {name}=..."
+                    )
+            elif not fits(given[name], parameter.annotation):
+                raise RequestError(
+                    f"{cls.__name__} takes {name} as {parameter.annotation.__name__}, and this "
+                    f"one is a {type(given[name]).__name__}: choose another checkpoint."
+                )
+        made = cls(**{name: given[name] for name in parameters if name in given})
+        made.check_components()
+        return made
+
+    def as_task(self, task: str) -> "DiffusionPipeline":
+        """The pipeline for another task, a key of `TASKS`, with the same components.
+
+        Raises `RequestError` as `from_pipe`, and for an unknown task.
+        """
+        return pipeline_class(class_for(task, type(self).__name__)).from_pipe(self)
+
+    def check_components(self) -> None:
+        """Raise a `RequestError` if the components do not fit the task."""
 
     @property
     def components(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from engine.pipelines.tasks import ALIASES, PIPELINES, TASKS, tasks_of
 if TYPE_CHECKING:
     from engine.pipelines.pipeline import DiffusionPipeline
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "components_of", "fits", "make_plan", "pipeline_class"]
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def make_plan(
     class_name, specs = read_index(folder)
     class_name = ALIASES.get(class_name, class_name)
     kind = kind or _class_for(folder, class_name, task)
-    parameters = dict(list(inspect.signature(kind.__init__).parameters.items())[1:])
+    parameters = components_of(kind)
     for name in given.keys() - parameters:
         log.warning("%s is no component of %s: ignored.", name, kind.__name__)
     wanted, ready = dict[str, Spec](), dict[str, Any]()
@@ -84,17 +84,34 @@ def _class_for(folder: Path, class_name: str, task: str | None) -> "type[Diffusi
             f"task is {task!r}, but {folder.name} is a {class_name}, "
             f"which can do: {', '.join(tasks_of(class_name))}."
         )
+    return pipeline_class(class_name if task is None else TASKS[task][class_name])
+
+
+def pipeline_class(name: str) -> "type[DiffusionPipeline]":
+    """The class of one of `PIPELINES`."""
     from engine import pipelines
 
-    name = class_name if task is None else TASKS[task][class_name]
     cls: type[DiffusionPipeline] = getattr(pipelines, name)
     return cls
 
 
+def components_of(kind: "type[DiffusionPipeline]") -> dict[str, inspect.Parameter]:
+    """The components that a class takes, with what is said of them."""
+    return dict(list(inspect.signature(kind.__init__).parameters.items())[1:])
+
+
+def fits(component: Any, annotation: Any) -> bool:
+    """Whether a component is what a class takes; one that is left out is."""
+    return component is None or not _ours(annotation) or isinstance(component, annotation)
+
+
+def _ours(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Configured)
+
+
 def _check_class(folder: Path, kind: type, name: str, spec: Spec, annotation: Any) -> None:
     """A network of another class would load, and fail or draw noise at its first call."""
-    ours = isinstance(annotation, type) and issubclass(annotation, Configured)
-    if ours and spec.cls in CLASSES and spec.cls != annotation.__name__:
+    if _ours(annotation) and spec.cls in CLASSES and spec.cls != annotation.__name__:
         raise CheckpointError(
             f"{kind.__name__} takes {name} as {annotation.__name__}, but {folder / INDEX_NAME} "
             f"names {spec.cls}: load it with DiffusionPipeline.from_pretrained."

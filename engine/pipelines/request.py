@@ -7,7 +7,7 @@ from typing import Any, Self
 from engine.errors import RequestError
 from engine.pipelines.changes import Change, check_names
 from engine.pipelines.limits import LIMITS, MAX_CHANGES, check_number, check_text, check_trained
-from engine.pipelines.tasks import TASKS
+from engine.pipelines.tasks import REQUESTED
 from engine.schedulers.registry import unfit
 
 __all__ = ["Request"]
@@ -51,8 +51,8 @@ class Request:
         """Return the request itself, or raise a `RequestError` that names the field."""
         for name in TEXTS:
             check_text(name, getattr(self, name))
-        if self.task not in TASKS:
-            raise RequestError(f"task is {self.task!r}; known are: {', '.join(TASKS)}.")
+        if self.task not in REQUESTED:
+            raise RequestError(f"task is {self.task!r}; known are: {', '.join(REQUESTED)}.")
         if not self.model:
             raise RequestError("model is empty: choose a model.")
         for name in NUMBERS:

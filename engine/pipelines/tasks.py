@@ -1,9 +1,26 @@
 """The tasks, and the pipeline class that does each for each family of checkpoints."""
 
-__all__ = ["ALIASES", "PIPELINES", "TASKS", "tasks_of"]
+from engine.errors import RequestError
+
+__all__ = ["ALIASES", "PIPELINES", "REQUESTED", "TASKS", "class_for", "tasks_of"]
 
 TASKS: dict[str, dict[str, str]] = {
-    "text-to-image": {"StableDiffusionPipeline": "StableDiffusionPipeline"},
+    "text-to-image": {
+        "StableDiffusionPipeline": "StableDiffusionPipeline",
+        "StableDiffusionImg2ImgPipeline": "StableDiffusionPipeline",
+    },
+    "image-to-image": {
+        "StableDiffusionPipeline": "StableDiffusionImg2ImgPipeline",
+        "StableDiffusionImg2ImgPipeline": "StableDiffusionImg2ImgPipeline",
+    },
+    "inpaint": {
+        "StableDiffusionPipeline": "StableDiffusionInpaintPipeline",
+        "StableDiffusionImg2ImgPipeline": "StableDiffusionInpaintPipeline",
+        "StableDiffusionInpaintPipeline": "StableDiffusionInpaintPipeline",
+    },
+    "depth-to-image": {
+        "StableDiffusionDepth2ImgPipeline": "StableDiffusionDepth2ImgPipeline",
+    },
     "unconditional": {
         "DDPMPipeline": "DDPMPipeline",
         "DDIMPipeline": "DDIMPipeline",
@@ -12,10 +29,16 @@ TASKS: dict[str, dict[str, str]] = {
 }
 """Task -> class named in a checkpoint's model_index.json -> class that does the task with it."""
 
+REQUESTED = ("text-to-image", "unconditional")
+"""Those that a `Request` says all of; the others begin with pictures, which it does not carry."""
+
 PIPELINES: dict[str, str] = {
     "DDIMPipeline": "unconditional",
     "DDPMPipeline": "unconditional",
     "PNDMPipeline": "unconditional",
+    "StableDiffusionDepth2ImgPipeline": "depth_to_image",
+    "StableDiffusionImg2ImgPipeline": "image_to_image",
+    "StableDiffusionInpaintPipeline": "inpaint",
     "StableDiffusionPipeline": "stable_diffusion",
 }
 """Pipeline class -> module of this package."""
@@ -28,3 +51,14 @@ def tasks_of(pipeline: str) -> tuple[str, ...]:
     """Name the tasks that a checkpoint with this pipeline class can do."""
     pipeline = ALIASES.get(pipeline, pipeline)
     return tuple(task for task, classes in TASKS.items() if pipeline in classes)
+
+
+def class_for(task: str, pipeline: str) -> str:
+    """The class that does a task with the components of a pipeline class, if they fit it.
+
+    Raises `RequestError` for an unknown task.
+    """
+    if task not in TASKS:
+        raise RequestError(f"task is {task!r}; known are: {', '.join(TASKS)}.")
+    classes = TASKS[task]
+    return classes.get(pipeline) or next(iter(classes.values()))

@@ -18,7 +18,8 @@ def test_lists_what_can_be_read(tiny_checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     [model] = list_models(tmp_path)
     assert (model.name, model.width, model.height) == ("good", 64, 64)
-    assert model.tasks == ("text-to-image",) and model.scheduler == "DDIMScheduler"
+    assert model.tasks == ("text-to-image", "image-to-image", "inpaint")
+    assert model.scheduler == "DDIMScheduler"
     settings = json.loads((tiny_checkpoint / "scheduler/scheduler_config.json").read_text())
     assert model.scheduler_config == settings and settings["_class_name"] == "DDIMScheduler"
     assert model.bytes > 10_000
