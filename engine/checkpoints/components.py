@@ -114,7 +114,7 @@ def _load_text_encoder(folder: Path, dtype: torch.dtype, variant: str | None) ->
             f"{paths[0]} does not fit its configuration: {len(missing)} tensors "
             f"are missing (first: {', '.join(missing[:3])})."
         )
-    return model.requires_grad_(False).eval()
+    return model.eval()
 
 
 def _load_tokenizer(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
