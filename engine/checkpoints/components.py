@@ -119,7 +119,7 @@ def _load_transformer(cls: str) -> Load:
                 f"{paths[0]} does not fit its configuration: {len(missing)} tensors "
                 f"are missing (first: {', '.join(missing[:3])})."
             )
-        return model.requires_grad_(False).eval()
+        return model.eval()
 
     return load
 

@@ -15,6 +15,7 @@ from engine.models.layers import Downsample2D, ResnetBlock2D, Upsample2D, activa
 from engine.models.model import Model
 from engine.models.preview import LatentPreview
 from engine.noise import Generators, draw_noise
+from engine.outputs import keyed
 
 __all__ = ["AutoencoderKL", "AutoencoderKLOutput", "DecoderOutput", "DiagonalGaussian"]
 
@@ -60,12 +61,14 @@ class DiagonalGaussian:
         return 0.5 * (math.log(2 * math.pi) + self.logvar + squares).sum(dim=list(dims))
 
 
+@keyed
 class AutoencoderKLOutput(NamedTuple):
     """latent_dist: the distribution of the latents of each picture."""
 
     latent_dist: DiagonalGaussian
 
 
+@keyed
 class DecoderOutput(NamedTuple):
     """sample: (B, 3, H, W), in -1..1 but not clamped."""
 

@@ -78,12 +78,12 @@ def _needs_gradient(*tensors: Tensor | None) -> bool:
 class Conv2d(nn.Conv2d):
     """Convolution in the precision of its input; its weight is kept in the layout of the device.
 
-    A weight that is trained is left as it is. There are neither groups nor dilation.
+    A weight is left as it is while its gradient is needed. There are neither groups nor dilation.
     """
 
     def forward(self, input: Tensor, double: bool = False) -> Tensor:
         """Convolve (B, C, H, W); double: with every pixel repeated in height and width before."""
-        trained, layout = self.weight.requires_grad, _layout(input.device)
+        trained, layout = _needs_gradient(self.weight), _layout(input.device)
         if not (trained or self.weight.is_contiguous(memory_format=layout)):
             # a weight made in inference mode could never be trained again
             with torch.inference_mode(False):

@@ -71,7 +71,8 @@ class Model(Configured, nn.Module):
         hints: others that diffusers takes, at their neutral value: see `engine.neutral`.
 
         Every tensor must be there with the right shape: a `CheckpointError` names the first that
-        is not, with the file. Returns the model in evaluation mode.
+        is not, with the file. Returns the model in evaluation mode; its weights
+        can be trained.
         """
         if unknown := without_hints(hints):
             raise TypeError(f"from_pretrained has no argument {', '.join(unknown)}.")
@@ -83,7 +84,7 @@ class Model(Configured, nn.Module):
         expected = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
         tensors = read_tensors(local_weights(folder, WEIGHTS_STEM, variant), expected, dtype)
         model.load_state_dict(tensors, strict=True, assign=True)
-        return model.requires_grad_(False).eval()
+        return model.eval()
 
     def save_pretrained(
         self,

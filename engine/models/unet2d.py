@@ -10,10 +10,12 @@ from engine.models.attention import PixelAttention
 from engine.models.conditioning import Conditioning
 from engine.models.unet import UNet, one_step
 from engine.neutral import check_neutral
+from engine.outputs import keyed
 
 __all__ = ["UNet2DModel", "UNet2DOutput"]
 
 
+@keyed
 class UNet2DOutput(NamedTuple):
     """sample: (B, out_channels, H, W), what the network was trained to predict."""
 

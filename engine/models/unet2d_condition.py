@@ -14,10 +14,12 @@ from engine.models.kernels import enter
 from engine.models.layers import TimestepEmbedding, sinusoidal_embedding
 from engine.models.unet import UNet, one_step
 from engine.neutral import check_neutral
+from engine.outputs import keyed
 
 __all__ = ["UNet2DConditionModel", "UNet2DConditionOutput"]
 
 
+@keyed
 class UNet2DConditionOutput(NamedTuple):
     """sample: (B, out_channels, H, W), what the network was trained to predict."""
 

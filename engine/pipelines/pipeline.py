@@ -17,6 +17,7 @@ from engine.checkpoints.weights import MAX_SHARD_SIZE, weights_dtype
 from engine.config import FORMAT_VERSION
 from engine.errors import EngineError, RequestError
 from engine.neutral import check_neutral, without_hints
+from engine.outputs import keyed
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress
 from engine.pipelines.plan import components_of, fits, make_plan, pipeline_class
@@ -26,6 +27,7 @@ from engine.pipelines.tasks import class_for
 __all__ = ["DiffusionPipeline", "PipelineOutput"]
 
 
+@keyed
 class PipelineOutput(NamedTuple):
     """images: pictures, or an array or tensor (B, ...) as the output type asked for."""
 

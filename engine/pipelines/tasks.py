@@ -61,4 +61,4 @@ def class_for(task: str, pipeline: str) -> str:
     if task not in TASKS:
         raise RequestError(f"task is {task!r}; known are: {', '.join(TASKS)}.")
     classes = TASKS[task]
-    return classes.get(pipeline) or next(iter(classes.values()))
+    return classes.get(ALIASES.get(pipeline, pipeline)) or next(iter(classes.values()))

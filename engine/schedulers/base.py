@@ -13,6 +13,7 @@ from torch import Tensor
 
 from engine.errors import EngineError
 from engine.noise import Generators, draw_noise
+from engine.outputs import keyed
 from engine.schedulers.points import SCALES, Point, combine
 from engine.schedulers.schedule import Schedule
 
@@ -21,6 +22,7 @@ __all__ = ["Noise", "Scheduler", "SchedulerOutput"]
 Noise: TypeAlias = Callable[[], Tensor]
 
 
+@keyed
 class SchedulerOutput(NamedTuple):
     """prev_sample: the input of the next step; pred_original_sample: x0 as believed now."""
 

@@ -174,6 +174,16 @@ def test_all_files_are_of_one_commit(hub: StandIn, cache: Path, tiny_checkpoint:
     load_unet(cache, revision=old)
 
 
+def test_downloads_show_their_progress(
+    hub: StandIn, cache: Path, tiny_checkpoint: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hub.repo("a/tiny").commit_folder(tiny_checkpoint)
+    load_unet(cache)
+    assert capfd.readouterr().err.count("Fetching 1 files: 100%") == 2  # settings, then weights
+    load_unet(cache)
+    assert capfd.readouterr().err == ""
+
+
 def test_download_goes_on_where_it_broke(
     hub: StandIn, cache: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,30 @@ def test_weights_of_the_asked_type_are_not_copied(unet: Any, tmp_path: Path) -> 
         assert here == (weight.ndim != 4) and weight.is_contiguous(memory_format=layout)
 
 
+def test_a_loaded_model_is_trained_as_in_diffusers(unet: Any, tmp_path: Path) -> None:
+    unet.save_pretrained(tmp_path)
+    file = (tmp_path / f"{WEIGHTS}.safetensors").read_bytes()
+    ours = UNet2DConditionModel.from_pretrained(tmp_path)
+    theirs = diffusers.UNet2DConditionModel.from_pretrained(tmp_path)
+    sample, text = torch.randn(2, 4, 16, 16), torch.randn(2, 7, 24)
+    noise = torch.randn_like(sample)
+    for model in (ours, theirs):
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+        for _ in range(2):
+            loss = (model(sample, torch.tensor([3, 999]), text).sample - noise).square().mean()
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            with torch.no_grad():  # a look between steps changes nothing
+                model(sample, 5, text)
+    before, expected = unet.state_dict(), theirs.state_dict()
+    for name, weight in ours.state_dict().items():
+        assert relative_error(weight, expected[name]) <= 1e-5, name
+        assert not torch.equal(weight, before[name])
+    # what is mapped from the file is changed in memory alone
+    assert (tmp_path / f"{WEIGHTS}.safetensors").read_bytes() == file
+
+
 @pytest.mark.parametrize("name", ["dtype", "torch_dtype"])
 def test_type_by_either_name(name: str, tiny_checkpoint: Path) -> None:
     def load(**options: Any) -> UNet2DConditionModel:

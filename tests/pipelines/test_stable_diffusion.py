@@ -179,7 +179,7 @@ def test_a_model_that_is_not_square(pipeline: Any) -> None:
 
 
 def test_values_that_are_not_numbers_are_no_picture(pipeline: Any) -> None:
-    pipeline.vae.decoder.conv_out.bias.fill_(float("nan"))
+    pipeline.vae.decoder.conv_out.bias.data.fill_(float("nan"))
     with pytest.raises(EngineError, match="float32"):
         pipeline("a", num_inference_steps=1)
 
