@@ -13,13 +13,7 @@ from engine.schedulers.schedule import Schedule
 from engine.schedulers.settings import THRESHOLD_KEYS
 from engine.schedulers.tables import SHAPES, Array, karras
 
-__all__ = [
-    "ContinuousScheduler",
-    "EDMDPMSolverMultistepScheduler",
-    "EDMEulerScheduler",
-    "EDMScheduler",
-    "PreconditionedScheduler",
-]
+__all__ = ["EDMDPMSolverMultistepScheduler", "EDMEulerScheduler"]
 
 
 class ContinuousScheduler(Scheduler):

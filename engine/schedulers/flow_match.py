@@ -6,19 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.schedulers.base import Noise
+from engine.schedulers.base import Noise, options_of
+from engine.schedulers.euler import churned
 from engine.schedulers.points import Plan, Point
 from engine.schedulers.schedule import Schedule
 from engine.schedulers.settings import SHAPE_KEYS
 from engine.schedulers.shifted import SHIFT_KEYS, ShiftedScheduler
-from engine.schedulers.tables import SHAPES, Array, flow_levels, flow_sigmas
+from engine.schedulers.tables import Array, flow_levels, flow_sigmas
 from engine.schedulers.two_calls import two_calls
 
-__all__ = [
-    "FlowMatchEulerDiscreteScheduler",
-    "FlowMatchHeunDiscreteScheduler",
-    "FlowMatchScheduler",
-]
+__all__ = ["FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"]
 
 
 class FlowMatchScheduler(ShiftedScheduler):
@@ -76,7 +73,7 @@ class FlowMatchEulerDiscreteScheduler(FlowMatchScheduler):
 
     def along(self, levels: Array) -> tuple[Array, Array]:
         if self.shape is not None:
-            levels = SHAPES[self.shape](levels[-1], levels[0], len(levels))
+            levels = self.shaped(levels[-1], levels[0], len(levels))
         if not self.config.invert_sigmas:
             return super().along(levels)
         sigmas = flow_sigmas(1 - levels.astype(np.float32).astype(np.float64))
@@ -93,44 +90,29 @@ class FlowMatchHeunDiscreteScheduler(FlowMatchScheduler):
     """Two calls a step, one to the last level: the mean of the velocities at both of its ends."""
 
     order: ClassVar[int] = 2
+    more_options = options_of(churned)
 
     def through(self, timesteps: Array, sigmas: Array) -> Plan:
         # a second call is made where the next step begins; none at the end
         return two_calls(timesteps, sigmas, np.append(timesteps[1:], 0.0), sigmas[1:])
 
     def reset(self) -> None:
-        self.start: tuple[float, bool, Tensor, Tensor] | None = None
+        self.start: tuple[float, Tensor, Tensor, bool] | None = None
 
     def rule(
-        self,
-        at: Point,
-        x: Tensor,
-        m: Tensor,
-        noise: Noise,
-        *,
-        s_churn: float = 0.0,
-        s_tmin: float = 0.0,
-        s_tmax: float = float("inf"),
-        s_noise: float = 1.0,
+        self, at: Point, x: Tensor, m: Tensor, noise: Noise, **churn: float
     ) -> tuple[Tensor, Tensor]:
-        """Algorithm 2 of Karras et al. 2022 (arXiv 2206.00364) in levels s = sigma * scale.
-
-        s_churn: how much noise is added anew, over the schedule, while s is in s_tmin..s_tmax;
-        s_noise: its standard deviation.
-        """
+        """Algorithm 2 of Karras et al. 2022 (arXiv 2206.00364) in levels s = sigma * scale."""
         x0, s, y = self.original(at, x, m), at.sigma * at.scale, x * at.scale
         if at.stage == 0 or self.start is None:
-            churned = s_churn > 0 and s_tmin <= s <= s_tmax
-            gamma = min(s_churn / (len(self.sigmas) - 1), 2**0.5 - 1) if churned else 0.0
-            s_hat = s * (1 + gamma)
-            if churned:
-                y = y + s_noise * (s_hat**2 - s**2) ** 0.5 * noise()
-                m = m * (s / s_hat)
-            self.start = s_hat, churned, y, m
+            s_hat, up = churned(s, len(self.sigmas) - 1, **churn)
+            if s_hat > s:
+                y, m = y + up * noise(), m * (s / s_hat)
+            self.start = s_hat, y, m, s_hat > s
         else:
-            s_hat, churned, y, first = self.start
+            s_hat, y, first, drawn = self.start
             m = (first + m) / 2
-            if churned:
+            if drawn:
                 noise()  # of no use, but generators go on as in diffusers
         y = y + (at.next_sigma * at.next_scale - s_hat) * m
         return y / at.next_scale, x0

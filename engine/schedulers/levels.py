@@ -32,6 +32,8 @@ class Levels(Settings):
     prediction_type: str
     shape: str | None
     """The key of `tables.SHAPES` that is switched on."""
+    continuous: bool
+    """Whether the model is told a quarter of the logarithm of sigma in place of a timestep."""
     table: Array
     """Noise levels of the training timesteps: ascending."""
     betas: Tensor
@@ -47,6 +49,8 @@ class Levels(Settings):
         if len(shapes) > 1:
             raise EngineError(f"{' and '.join(shapes)} are both on: switch on one at most.")
         self.shape = shapes[0] if shapes else None
+        continuous = self.setting("timestep_type", "discrete") == "continuous"
+        self.continuous = continuous and self.prediction_type == "v_prediction"
         self.table = self.training_table()
 
     def predictions(self) -> tuple[str, ...]:
@@ -68,6 +72,16 @@ class Levels(Settings):
         if zero_snr:
             self.alphas_cumprod[-1] = self.alpha_floor
         return tables.sigmas_of(self.alphas_cumprod)
+
+    def shaped(self, low: float, high: float, steps: int) -> Array:
+        """Levels of the shape that is on: (steps,), descending, between ends of one's choice.
+
+        low, high: those where `sigma_min` or `sigma_max` is not set.
+        """
+        assert self.shape is not None, "no shape is on"
+        least, most = self.setting("sigma_min", None), self.setting("sigma_max", None)
+        ends = low if least is None else least, high if most is None else most
+        return tables.SHAPES[self.shape](*ends, steps)
 
     def grid(self, steps: int) -> tuple[Array, Array]:
         """Timesteps (steps,) and noise levels (steps + 1,) of a run, by the configuration.

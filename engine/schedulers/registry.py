@@ -4,12 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError, unknown_name
-from engine.schedulers.schedule_types import (
-    ALIASES,
-    SCHEDULE_TYPES,
-    settings_of_type,
-    type_named,
-)
+from engine.schedulers.schedule_types import ALIASES, SCHEDULE_TYPES, settings_of_type, type_named
 
 if TYPE_CHECKING:
     from engine.schedulers.base import Scheduler
@@ -17,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["SCHEDULERS", "SCHEDULER_CLASSES", "scheduler_named", "split_name", "unfit"]
 
 MULTISTEP = "DPMSolverMultistepScheduler"
+SINGLESTEP = "DPMSolverSinglestepScheduler"
 DATA = {"algorithm_type": "dpmsolver++"}
 NOISE = {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"}
 SECOND: dict[str, Any] = {"solver_order": 2, "solver_type": "midpoint"}
@@ -37,10 +33,7 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "DPM++ 2M SDE Heun": (MULTISTEP, {**SDE, "solver_order": 2, "solver_type": "heun"}),
     "DPM++ 3M": (MULTISTEP, {**DATA, "solver_order": 3}),
     "DPM++ 3M SDE": (MULTISTEP, {**SDE, "solver_order": 3}),
-    "DPM++ 2S": (
-        "DPMSolverSinglestepScheduler",
-        {**DATA, **SECOND},
-    ),
+    "DPM++ 2S": (SINGLESTEP, {**DATA, **SECOND}),
     "DPM++ SDE": ("DPMSolverSDEScheduler", {"noise_sampler_seed": None}),
     "DPM solver": (MULTISTEP, {**NOISE, "solver_order": 2}),
     "DEIS": ("DEISMultistepScheduler", {"algorithm_type": "deis", "solver_type": "logrho"}),
@@ -76,19 +69,10 @@ FAMILIES: dict[str, str] = {
 MARKS = {"sigma_schedule": "EDM", "clip_denoised": "consistency", "shift": "flow"}
 """Configuration key -> the family whose classes alone have it."""
 
-FLOW_ABLE = (
-    "DPMSolverMultistepScheduler",
-    "DPMSolverSinglestepScheduler",
-    "UniPCMultistepScheduler",
-)
+FLOW_ABLE = (MULTISTEP, SINGLESTEP, "UniPCMultistepScheduler")
 """Classes of diffusion that do flow as well, with `use_flow_sigmas`, and take it to its end."""
 
-VARIANCE_ABLE = (
-    "DDPMScheduler",
-    "DPMSolverMultistepScheduler",
-    "DPMSolverSinglestepScheduler",
-    "SASolverScheduler",
-)
+VARIANCE_ABLE = ("DDPMScheduler", MULTISTEP, SINGLESTEP, "SASolverScheduler")
 """Classes for models that predict the variance too."""
 
 

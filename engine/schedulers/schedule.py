@@ -63,6 +63,9 @@ class Schedule(Levels):
         if sigmas is not None:
             return self.through(self.timesteps_at(sigmas[:-1]), sigmas)
         assert timesteps is not None
+        flow = "use_flow_sigmas" if self.scaling == "flow" else None
+        if why := self.shape or flow or ("timestep_type" if self.continuous else None):
+            raise EngineError(f"{why} makes its own timesteps: give sigmas, or switch it off.")
         return self.through(timesteps, np.append(self.sigmas_at(timesteps), self.end_sigma))
 
     def reset(self) -> None:

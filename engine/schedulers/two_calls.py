@@ -13,13 +13,7 @@ from engine.schedulers.points import Pair, Plan, Point
 from engine.schedulers.settings import CLIP_KEYS, SHAPE_KEYS
 from engine.schedulers.tables import Array
 
-__all__ = [
-    "HeunDiscreteScheduler",
-    "KDPM2AncestralDiscreteScheduler",
-    "KDPM2DiscreteScheduler",
-    "TwoCallScheduler",
-    "two_calls",
-]
+__all__ = ["HeunDiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler"]
 
 
 def two_calls(timesteps: Array, sigmas: Array, times: Array, middles: Array) -> Plan:
