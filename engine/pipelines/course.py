@@ -12,7 +12,7 @@ from engine.errors import EngineError, RequestError
 from engine.pipelines.changes import Change, Taken
 from engine.pipelines.control import Control
 from engine.schedulers.points import Point
-from engine.schedulers.registry import scheduler_named, split_name
+from engine.schedulers.registry import misplaced, scheduler_named, split_name
 from engine.schedulers.schedule_types import settings_of_type, type_named
 
 __all__ = ["Course", "Settings", "Turn", "named_config"]
@@ -68,12 +68,14 @@ class Course:
     """Where a run stands; `settings` and `scheduler` are those of the turn in hand.
 
     own: the pipeline's scheduler, which is used as it is unless another one is asked for.
-    Raises `EngineError` for settings that cannot be.
+    Raises `EngineError` for settings that cannot be, and for an `own` that is not for the model.
     """
 
     def __init__(
         self, own: Any, settings: Settings, control: Control, device: torch.device
     ) -> None:
+        if reason := misplaced(own):
+            raise EngineError(f"{reason} Give the pipeline a scheduler that fits its model.")
         self._own, self._control, self._device = own, control, device
         self.settings = settings.changed(Change(0, **control.begin()))
         as_it_is = not (self.settings.scheduler or self.settings.schedule_type)

@@ -9,7 +9,7 @@ from engine.schedulers.schedule_types import ALIASES, SCHEDULE_TYPES, settings_o
 if TYPE_CHECKING:
     from engine.schedulers.base import Scheduler
 
-__all__ = ["SCHEDULERS", "SCHEDULER_CLASSES", "scheduler_named", "split_name", "unfit"]
+__all__ = ["SCHEDULERS", "SCHEDULER_CLASSES", "misplaced", "scheduler_named", "split_name", "unfit"]
 
 MULTISTEP = "DPMSolverMultistepScheduler"
 SINGLESTEP = "DPMSolverSinglestepScheduler"
@@ -66,8 +66,11 @@ FAMILIES: dict[str, str] = {
 }
 """Class -> what the models that it is for were trained on; "diffusion" for all others."""
 
-MARKS = {"sigma_schedule": "EDM", "clip_denoised": "consistency", "shift": "flow"}
-"""Configuration key -> the family whose classes alone have it."""
+MARKS = {
+    **{"sigma_schedule": "EDM", "clip_denoised": "consistency", "shift": "flow"},
+    **{"beta_schedule": "diffusion", "prediction_type": "diffusion"},
+}
+"""Configuration key -> the family that it tells of; the first of them counts."""
 
 FLOW_ABLE = (MULTISTEP, SINGLESTEP, "UniPCMultistepScheduler")
 """Classes of diffusion that do flow as well, with `use_flow_sigmas`, and take it to its end."""
@@ -104,13 +107,31 @@ def unfit(name: str, config: Mapping[str, Any]) -> str:
     """
     sampler, _ = split_name(name)
     cls = SCHEDULERS[sampler][0] if sampler in SCHEDULERS else sampler
-    ours, theirs = FAMILIES.get(cls, "diffusion"), _family(config)
+    theirs = _family(config)
+    able = theirs == "flow" and cls in FLOW_ABLE
+    ours = theirs if able else FAMILIES.get(cls, "diffusion")
+    return _reason(sampler, ours, theirs, {} if cls in VARIANCE_ABLE else config)
+
+
+def misplaced(scheduler: "Scheduler") -> str:
+    """As `unfit`, of a scheduler that is there already: by the settings that another one left.
+
+    They are those that were given and are not its own, as after `from_config`.
+    """
+    cls = type(scheduler).__name__
+    left = {key: scheduler.config[key] for key in scheduler.config.given - scheduler.keys}
+    ours = "flow" if scheduler.scaling == "flow" else FAMILIES.get(cls, "diffusion")
+    return _reason(cls, ours, _family(left, ours), left)
+
+
+def _reason(name: str, ours: str, theirs: str, unread: Mapping[str, Any]) -> str:
+    """ours: what a sampler is for. theirs: the model's. unread: settings that it does not read."""
     if ours == "inverse":
-        return f"{sampler} leads from a picture to noise: it draws none."
-    if ours != theirs and not (theirs == "flow" and cls in FLOW_ABLE):
-        return f"{sampler} is for {ours} models, and this is a {theirs} model."
-    if str(config.get("variance_type")).startswith("learned") and cls not in VARIANCE_ABLE:
-        return f"{sampler} takes no predicted variance, which this model gives beside its noise."
+        return f"{name} leads from a picture to noise: it draws none."
+    if ours != theirs:
+        return f"{name} is for {ours} models, and this is a {theirs} model."
+    if str(unread.get("variance_type")).startswith("learned"):
+        return f"{name} takes no predicted variance, which this model gives beside its noise."
     return ""
 
 
@@ -133,14 +154,14 @@ def scheduler_named(name: str, config: Mapping[str, Any], schedule_type: str = "
     return made.from_config(config, **(_translated(cls, config) | overrides | settings))
 
 
-def _family(config: Mapping[str, Any]) -> str:
+def _family(config: Mapping[str, Any], unknown: str = "diffusion") -> str:
     """What a model was trained on, by the settings of its own scheduler."""
     cls = str(config.get("_class_name"))
     if cls in FAMILIES:
         return FAMILIES[cls]
     if config.get("use_flow_sigmas") or config.get("prediction_type") == "flow_prediction":
         return "flow"
-    return next((family for key, family in MARKS.items() if key in config), "diffusion")
+    return next((family for key, family in MARKS.items() if key in config), unknown)
 
 
 def _translated(cls: str, config: Mapping[str, Any]) -> dict[str, Any]:
