@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 
-from engine.errors import CheckpointError, EngineError
+from engine.errors import CheckpointError, EngineError, unknown_name
 
 __all__ = [
     "FORMAT_VERSION",
@@ -154,6 +154,10 @@ class Configured:
     """
 
     config_name: ClassVar[str]
+    only: ClassVar[Mapping[str, Any]] = {}
+    """Published keys that the class does not know, of which a single value is supported."""
+    optional: ClassVar[frozenset[str]] = frozenset()
+    """Keys that the class heeds where they are given, and has no default for."""
     _config: Config
 
     @classmethod
@@ -171,14 +175,34 @@ class Configured:
         """Build from settings, of this class or of a relative.
 
         Of a `Config` only the given keys count: the defaults of another class are not this one's.
+        Its keys that the class does not know are kept; such overrides are an `EngineError`, and a
+        `CheckpointError` is raised for a value that is not supported.
         """
+        if not isinstance(config, Mapping):
+            raise EngineError(
+                f"{cls.__name__}.from_config was given {config!r}, which are no settings: read a "
+                "folder or a repository with from_pretrained."
+            )
+        known = cls.known_settings()
+        cls._check_names(overrides.keys() - cls.only.keys())
         given = config.given if isinstance(config, Config) else frozenset(config)
         values = {key: _thaw(_freeze(config[key])) for key in given} | overrides
-        known = cls.known_settings()
+        for key, supported in cls.only.items():
+            if values.get(key, supported) != supported:
+                raise CheckpointError(
+                    f"{cls.__name__}: {key} is {values[key]!r}, supported is only {supported!r}."
+                )
         values = {key: value for key, value in values.items() if not key.startswith("_")}
         extra = {key: value for key, value in values.items() if key not in known}
         arguments = {key: value for key, value in values.items() if key in known}
         return cls(**arguments, **{"_unknown": extra})
+
+    @classmethod
+    def _check_names(cls, names: Iterable[str]) -> None:
+        known = cls.known_settings()
+        for name in sorted(set(names) - known - cls.optional):
+            nearest = {key: key for key in sorted(known | cls.optional)}
+            raise unknown_name(f"setting of {cls.__name__}", name, nearest, nearest)
 
     def save_config(self, folder: Path | str) -> None:
         """Write `config_name` into a folder, in the diffusers layout."""
@@ -209,13 +233,9 @@ class Tabled(Configured):
         cls.__signature__ = inspect.Signature(named)
 
     def __init__(self, **settings: Any) -> None:
-        """settings: any of `defaults`. Raises `EngineError` for a value that means nothing."""
+        """settings: any of `defaults`. Raises `EngineError` for one that means nothing."""
         extra = settings.pop("_unknown", {})
-        if unknown := settings.keys() - self.keys:
-            raise TypeError(
-                f"{type(self).__name__} has no setting {', '.join(sorted(unknown))}; "
-                f"there are: {', '.join(self.defaults)}."
-            )
+        self._check_names(settings)
         given = settings | extra
         self._config = Config({**self.defaults, **given}, frozenset(given))
         for key in self.keys & self.choices.keys():

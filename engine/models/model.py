@@ -1,8 +1,7 @@
 """What every model of ours shares: configuration, loading, saving."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Self
 
 import torch
 from torch import nn
@@ -28,8 +27,6 @@ class Model(Configured, nn.Module):
     """A network built from a configuration, in the diffusers folder layout."""
 
     config_name = "config.json"
-    only: ClassVar[Mapping[str, Any]] = {}
-    """Published configuration keys of which a single value is supported."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -44,15 +41,6 @@ class Model(Configured, nn.Module):
     def num_parameters(self) -> int:
         """Count the weights."""
         return sum(parameter.numel() for parameter in self.parameters())
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], **overrides: Any) -> Self:
-        for key, supported in cls.only.items():
-            if config.get(key, supported) != supported:
-                raise CheckpointError(
-                    f"{cls.__name__}: {key} is {config[key]!r}, supported is only {supported!r}."
-                )
-        return super().from_config(config, **overrides)
 
     @classmethod
     def from_pretrained(

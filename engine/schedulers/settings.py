@@ -36,6 +36,7 @@ class Settings(Tabled):
     """What is read from and written to `scheduler_config.json`."""
 
     config_name: ClassVar[str] = "scheduler_config.json"
+    optional = frozenset({"schedule_type"})
     choices = {
         "final_sigmas_type": ("zero", "sigma_min"),
         "interpolation_type": ("linear", "log_linear"),

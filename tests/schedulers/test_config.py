@@ -96,6 +96,33 @@ def test_trained_betas() -> None:
     assert torch.equal(ours.alphas_cumprod, theirs.alphas_cumprod)
 
 
+@pytest.mark.parametrize("cls", CLASSES)
+def test_an_override_that_means_nothing_is_refused(cls: str, tmp_path: Path) -> None:
+    kind = getattr(engine.schedulers, cls)
+    scheduler = kind()
+    scheduler.save_pretrained(tmp_path)
+    nearest = r"no setting of \w+ 'num_train_timestep'. Nearest: num_train_timesteps"
+    for make in (
+        lambda **wrong: kind.from_config(scheduler.config, **wrong),
+        lambda **wrong: kind.from_pretrained(tmp_path, **wrong),
+        kind,
+    ):
+        with pytest.raises(EngineError, match=nearest):
+            make(num_train_timestep=10)
+        with pytest.raises(EngineError, match="'return_unused_kwargs'"):
+            make(return_unused_kwargs=True)
+        assert make(schedule_type="Simple").config.schedule_type == "Simple"
+    kept = kind.from_config({"num_train_timestep": 10})  # a file may have keys of the future
+    assert kept.config.num_train_timestep == 10
+    assert kind.from_config(kept.config, num_train_timesteps=20).config.num_train_timestep == 10
+
+
+@pytest.mark.parametrize("config", ["scheduler", None, [("beta_end", 0.02)]])
+def test_settings_are_no_folder(config: Any) -> None:
+    with pytest.raises(EngineError, match="read a folder or a repository with from_pretrained"):
+        engine.schedulers.DDIMScheduler.from_config(config)
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"prediction_type": "noise"}, "prediction_type is 'noise'; choose one of: epsilon, sample, v"),
     ({"timestep_spacing": "even"}, "timestep_spacing is 'even'; choose one of: leading, linspace"),
