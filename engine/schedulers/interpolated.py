@@ -28,7 +28,9 @@ class InterpolatedScheduler(Scheduler):
         timesteps = timesteps.astype(np.float32).astype(np.float64)
         sigmas = self.sigmas_at(timesteps)
         if self.setting("interpolation_type", "linear") == "log_linear":
-            return timesteps, np.geomspace(self.table[-1], self.table[0], steps + 1)
+            sigmas = np.geomspace(self.table[-1], self.table[0], steps + 1)
+            if self.shape is None:
+                return timesteps, sigmas
         if self.shape is not None:
             sigmas = self.shaped(sigmas[-1], sigmas[0], steps)
             timesteps = sigma_to_timestep(sigmas, self.table)

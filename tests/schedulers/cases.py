@@ -36,6 +36,10 @@ OPTIONS: dict[str, dict[str, Settings]] = {
         **SHAPED,
         "karras_ends": {"use_karras_sigmas": True, "sigma_min": 0.1, "sigma_max": 10.0},
         "log_linear": {"interpolation_type": "log_linear"},
+        **{
+            f"log_linear_{name}": {"interpolation_type": "log_linear"} | shape
+            for name, shape in SHAPED.items()
+        },
         "sigma_min": {"final_sigmas_type": "sigma_min"},
         "continuous": {"timestep_type": "continuous"},
     },
