@@ -12,7 +12,7 @@ from engine.errors import EngineError, RequestError
 from engine.pipelines.changes import Change, Taken
 from engine.pipelines.control import Control
 from engine.schedulers.points import Point
-from engine.schedulers.registry import misplaced, scheduler_named, split_name
+from engine.schedulers.registry import misplaced, scheduler_named, split_name, unfit_type
 from engine.schedulers.schedule_types import settings_of_type, type_named
 
 __all__ = ["Course", "Settings", "Turn", "named_config"]
@@ -173,6 +173,8 @@ class Course:
         own = self._own
         if settings.scheduler:
             return scheduler_named(settings.scheduler, named_config(own), settings.schedule_type)
+        if reason := unfit_type(settings.schedule_type, "", named_config(own)):
+            raise EngineError(reason)
         kind = settings_of_type(settings.schedule_type, own.keys, own.config)
         return type(own).from_config(own.config, **kind)
 

@@ -15,11 +15,8 @@ from engine.schedulers.settings import CLIP_KEYS, THRESHOLD_KEYS
 __all__ = ["DDPMScheduler"]
 
 VARIANCES: dict[str | None, Callable[[float, float, Any], Any]] = {
-    None: lambda small, large, v: small,
-    "fixed_small": lambda small, large, v: small,
-    "fixed_small_log": lambda small, large, v: small,
-    "fixed_large": lambda small, large, v: large,
-    "fixed_large_log": lambda small, large, v: large,
+    **dict.fromkeys((None, "fixed_small", "fixed_small_log"), lambda small, large, v: small),
+    **dict.fromkeys(("fixed_large", "fixed_large_log"), lambda small, large, v: large),
     "learned": lambda small, large, v: v,
     "learned_range": lambda small, large, v: small * (large / small) ** ((v + 1) / 2),
 }

@@ -41,8 +41,13 @@ class FlowMatchScheduler(ShiftedScheduler):
 
     def along(self, levels: Array) -> tuple[Array, Array]:
         """A grid over levels, which are what their float32 is: 1 - s would show it."""
-        sigmas = flow_sigmas(levels.astype(np.float32).astype(np.float64))
-        return self.timesteps_at(sigmas), np.append(sigmas, 0.0)
+        if self.shape is not None:
+            levels = self.shaped(levels[-1], levels[0], len(levels))
+        levels, end = levels.astype(np.float32).astype(np.float64), np.zeros(1)
+        if self.setting("invert_sigmas", False):
+            levels, end = 1 - levels, 1 - end
+        sigmas = flow_sigmas(levels)
+        return self.timesteps_at(sigmas), np.append(sigmas, flow_sigmas(end))
 
     def custom_plan(self, timesteps: Array | None, sigmas: Array | None) -> Plan:
         """Both before the shift, levels without the end; the model is told timesteps as given."""
@@ -70,14 +75,6 @@ class FlowMatchEulerDiscreteScheduler(FlowMatchScheduler):
         "shift_terminal": None,
         "stochastic_sampling": False,
     }
-
-    def along(self, levels: Array) -> tuple[Array, Array]:
-        if self.shape is not None:
-            levels = self.shaped(levels[-1], levels[0], len(levels))
-        if not self.config.invert_sigmas:
-            return super().along(levels)
-        sigmas = flow_sigmas(1 - levels.astype(np.float32).astype(np.float64))
-        return self.timesteps_at(sigmas), np.append(sigmas, flow_sigmas(np.ones(1)))
 
     def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         """A straight line, along the eps believed or, if so configured, along a new one."""

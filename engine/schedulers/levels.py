@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.config import choice
 from engine.errors import EngineError
-from engine.schedulers import tables
+from engine.schedulers import betas, tables
 from engine.schedulers.points import PREDICTIONS
 from engine.schedulers.schedule_types import sigmas_of_type, type_named
 from engine.schedulers.settings import Settings
@@ -62,16 +62,16 @@ class Levels(Settings):
         """Noise levels of the training timesteps, ascending: of betas, where a class has them."""
         config = self.config
         if config.trained_betas is not None:
-            betas = torch.tensor(config.trained_betas, dtype=torch.float32)
+            made = torch.tensor(config.trained_betas, dtype=torch.float32)
         else:
             ends = (config.beta_start, config.beta_end)
-            betas = tables.betas(config.beta_schedule, *ends, config.num_train_timesteps)
+            made = betas.betas(config.beta_schedule, *ends, config.num_train_timesteps)
         zero_snr = self.setting("rescale_betas_zero_snr", False)
-        self.betas = tables.zero_terminal_snr(betas) if zero_snr else betas
+        self.betas = betas.zero_terminal_snr(made) if zero_snr else made
         self.alphas_cumprod = (1.0 - self.betas).cumprod(0)
         if zero_snr:
             self.alphas_cumprod[-1] = self.alpha_floor
-        return tables.sigmas_of(self.alphas_cumprod)
+        return betas.sigmas_of(self.alphas_cumprod)
 
     def shaped(self, low: float, high: float, steps: int) -> Array:
         """Levels of the shape that is on: (steps,), descending, between ends of one's choice.

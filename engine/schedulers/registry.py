@@ -4,12 +4,28 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError, unknown_name
-from engine.schedulers.schedule_types import ALIASES, SCHEDULE_TYPES, settings_of_type, type_named
+from engine.schedulers.schedule_types import (
+    ALIASES,
+    AUTOMATIC,
+    SCHEDULE_TYPES,
+    settings_of_type,
+    type_named,
+    unspanned,
+)
+from engine.schedulers.tables import ends_of
 
 if TYPE_CHECKING:
     from engine.schedulers.base import Scheduler
 
-__all__ = ["SCHEDULERS", "SCHEDULER_CLASSES", "misplaced", "scheduler_named", "split_name", "unfit"]
+__all__ = [
+    "SCHEDULERS",
+    "SCHEDULER_CLASSES",
+    "misplaced",
+    "scheduler_named",
+    "split_name",
+    "unfit",
+    "unfit_type",
+]
 
 MULTISTEP = "DPMSolverMultistepScheduler"
 SINGLESTEP = "DPMSolverSinglestepScheduler"
@@ -72,6 +88,14 @@ MARKS = {
 }
 """Configuration key -> the family that it tells of; the first of them counts."""
 
+TYPES: dict[str, tuple[str, ...]] = {
+    "FlowMatchHeunDiscreteScheduler": (),
+    "flow": ("Karras", "Exponential", "Beta"),
+    "EDM": ("Karras", "Exponential"),
+    **{"consistency": (), "continuous-time": ()},
+}
+"""Class or family -> its schedule types beside the automatic one, where those are not all."""
+
 FLOW_ABLE = (MULTISTEP, SINGLESTEP, "UniPCMultistepScheduler")
 """Classes of diffusion that do flow as well, with `use_flow_sigmas`, and take it to its end."""
 
@@ -106,11 +130,26 @@ def unfit(name: str, config: Mapping[str, Any]) -> str:
     scheduler made of it.
     """
     sampler, _ = split_name(name)
-    cls = SCHEDULERS[sampler][0] if sampler in SCHEDULERS else sampler
+    cls = _class(sampler)
     theirs = _family(config)
     able = theirs == "flow" and cls in FLOW_ABLE
     ours = theirs if able else FAMILIES.get(cls, "diffusion")
     return _reason(sampler, ours, theirs, {} if cls in VARIANCE_ABLE else config)
+
+
+def unfit_type(name: str, sampler: str, config: Mapping[str, Any]) -> str:
+    """As `unfit`, of a schedule type with a sampler that fits, "" being the model's own.
+
+    name: as in `type_named`, which may raise.
+    """
+    kind, family = type_named(name), _family(config)
+    cls = _class(split_name(sampler)[0]) if sampler else str(config.get("_class_name"))
+    types = TYPES.get(cls, TYPES.get(family))
+    if not kind or types is None:
+        return unspanned(kind, *ends_of(config))
+    choose = " or ".join((AUTOMATIC, *types))
+    what = f"{sampler or cls} with {family} models"
+    return "" if kind in types else f"{kind} is not for {what}: choose {choose}."
 
 
 def misplaced(scheduler: "Scheduler") -> str:
@@ -141,17 +180,22 @@ def scheduler_named(name: str, config: Mapping[str, Any], schedule_type: str = "
     name: as in `split_name`. config: settings of the model's own scheduler; those that were given
     are taken over. schedule_type: a key of `SCHEDULE_TYPES`, in any case, or "" for that of the
     name.
-    Raises `EngineError` for an unknown name, with the nearest ones, and for one that does not fit.
+    Raises `EngineError` for an unknown name, with the nearest ones, and for what does not fit.
     """
     import engine.schedulers
 
     sampler, kind = split_name(name)
-    if reason := unfit(name, config):
+    kind = type_named(schedule_type) or kind
+    if reason := unfit(name, config) or unfit_type(kind, sampler, config):
         raise EngineError(reason)
     cls, overrides = SCHEDULERS.get(sampler, (sampler, {}))
     made: type[Scheduler] = getattr(engine.schedulers, cls)
-    settings = settings_of_type(type_named(schedule_type) or kind, made.keys, config)
+    settings = settings_of_type(kind, made.keys, config)
     return made.from_config(config, **(_translated(cls, config) | overrides | settings))
+
+
+def _class(sampler: str) -> str:
+    return SCHEDULERS[sampler][0] if sampler in SCHEDULERS else sampler
 
 
 def _family(config: Mapping[str, Any], unknown: str = "diffusion") -> str:

@@ -19,11 +19,7 @@ BETA_KEYS: dict[str, Any] = {
     "prediction_type": "epsilon",
 }
 SPACING_KEYS: dict[str, Any] = {"timestep_spacing": "linspace", "steps_offset": 0}
-SHAPE_KEYS: dict[str, Any] = {
-    "use_karras_sigmas": False,
-    "use_exponential_sigmas": False,
-    "use_beta_sigmas": False,
-}
+SHAPE_KEYS: dict[str, Any] = dict.fromkeys(tables.SHAPES, False)
 THRESHOLD_KEYS: dict[str, Any] = {
     "thresholding": False,
     "dynamic_thresholding_ratio": 0.995,

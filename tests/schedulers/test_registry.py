@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from engine.schedulers.registry import SCHEDULER_CLASSES, misplaced, split_name,
 from engine.schedulers.schedule_types import SCHEDULE_TYPES
 from tests.samplers import SAMPLERS
 
-FAMILIES = {
+FAMILIES: dict[str, dict[str, Any]] = {
     "diffusion": {"_class_name": "PNDMScheduler", "prediction_type": "epsilon"},
     "flow": {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0},
     "EDM": {"_class_name": "EDMEulerScheduler"},
