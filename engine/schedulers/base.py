@@ -11,14 +11,17 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from engine.config import check_names
 from engine.errors import EngineError
 from engine.noise import Generators, draw_noise
 from engine.schedulers.points import SCALES, Point, combine
 from engine.schedulers.schedule import Schedule
 
-__all__ = ["Noise", "Scheduler", "SchedulerOutput", "options_of"]
+__all__ = ["Noise", "Scheduler", "SchedulerOutput", "Step", "options_of"]
 
 Noise: TypeAlias = Callable[[], Tensor]
+Step: TypeAlias = tuple[Tensor, Tensor]
+"""What a rule returns: x at the end of the step, and the x0 believed on the way."""
 
 
 def options_of(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -100,11 +103,7 @@ class Scheduler(Schedule):
         """
         if variance_noise is not None and generator is not None:
             raise EngineError("Both generator and variance_noise are given: give one of them.")
-        if options.keys() - set(self.step_options):
-            raise EngineError(
-                f"{type(self).__name__}.step was given {', '.join(options)}; its own options are: "
-                f"{', '.join(sorted(self.step_options)) or 'none'}."
-            )
+        check_names(f"option of {type(self).__name__}.step", options, self.step_options)
         here = self.point(timestep)
         run = self
         if self.num_inference_steps is None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import EngineError
-from engine.schedulers.base import Noise
+from engine.schedulers.base import Noise, Step
 from engine.schedulers.discrete import DiscreteScheduler
 from engine.schedulers.points import Point
 from engine.schedulers.settings import CLIP_KEYS, THRESHOLD_KEYS
@@ -42,7 +42,7 @@ class DDPMScheduler(DiscreteScheduler):
     }
     choices = {"variance_type": VARIANCES}
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """Equations 6 and 7, divided by sqrt(alpha_bar_{t-1}); timestep 0 adds no noise."""
         m, v = self._split(m, x.shape[1])
         x0 = self.original(at, x, m)

@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from engine.schedulers.base import Noise, Scheduler, options_of
+from engine.schedulers.base import Noise, Scheduler, Step, options_of
 from engine.schedulers.interpolated import InterpolatedScheduler
 from engine.schedulers.points import Pair, Point, combine
 from engine.schedulers.settings import SHAPE_KEYS
@@ -42,9 +42,7 @@ class EulerMethod(Scheduler):
         """x0 as in `Point.x0`, of an x that was raised from `at.sigma` to sigma_hat."""
         raise NotImplementedError
 
-    def rule(
-        self, at: Point, x: Tensor, m: Tensor, noise: Noise, **churn: float
-    ) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise, **churn: float) -> Step:
         """Algorithm 2 without its second-order correction; churn: as in `churned`."""
         sigma_hat, up = churned(at.sigma, len(self.sigmas) - 1, **churn)
         if sigma_hat == at.sigma:
@@ -92,7 +90,7 @@ class EulerAncestralDiscreteScheduler(InterpolatedScheduler):
     alpha_floor: ClassVar[float] = 2**-24
     defaults = {"rescale_betas_zero_snr": False}
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """Euler's step to the level below the next one, and noise back up to that."""
         down, up = ancestral(at.sigma, at.next_sigma)
         x0, eps = self.estimate(at, x, m)

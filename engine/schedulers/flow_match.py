@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.schedulers.base import Noise, options_of
+from engine.schedulers.base import Noise, Step, options_of
 from engine.schedulers.euler import churned
 from engine.schedulers.points import Plan, Point
 from engine.schedulers.schedule import Schedule
@@ -76,7 +76,7 @@ class FlowMatchEulerDiscreteScheduler(FlowMatchScheduler):
         "stochastic_sampling": False,
     }
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """A straight line, along the eps believed or, if so configured, along a new one."""
         x0, eps = self.estimate(at, x, m)
         eps = noise() if self.config.stochastic_sampling else eps
@@ -96,9 +96,7 @@ class FlowMatchHeunDiscreteScheduler(FlowMatchScheduler):
     def reset(self) -> None:
         self.start: tuple[float, Tensor, Tensor, bool] | None = None
 
-    def rule(
-        self, at: Point, x: Tensor, m: Tensor, noise: Noise, **churn: float
-    ) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise, **churn: float) -> Step:
         """Algorithm 2 of Karras et al. 2022 (arXiv 2206.00364) in levels s = sigma * scale."""
         x0, s, y = self.original(at, x, m), at.sigma * at.scale, x * at.scale
         if at.stage == 0 or self.start is None:

@@ -79,9 +79,17 @@ class Levels(Settings):
         low, high: those where `sigma_min` or `sigma_max` is not set.
         """
         assert self.shape is not None, "no shape is on"
+        return tables.SHAPES[self.shape](*self.ends(low, high), steps)
+
+    def ends(self, low: float, high: float) -> tuple[float, float]:
+        """`sigma_min` and `sigma_max`, or low and high where they are not set."""
         least, most = self.setting("sigma_min", None), self.setting("sigma_max", None)
-        ends = low if least is None else least, high if most is None else most
-        return tables.SHAPES[self.shape](*ends, steps)
+        low, high = low if least is None else least, high if most is None else most
+        if not low <= high:
+            raise EngineError(
+                f"Levels go from {high:.6g} down to {low:.6g}: choose sigma_min less."
+            )
+        return low, high
 
     def grid(self, steps: int) -> tuple[Array, Array]:
         """Timesteps (steps,) and noise levels (steps + 1,) of a run, by the configuration.
@@ -116,9 +124,7 @@ class Levels(Settings):
     def whole(self, timesteps: Array) -> Array:
         """Timesteps that were asked for, if they are those of training; else an `EngineError`."""
         if (timesteps % 1).any() or timesteps[0] >= len(self):
-            raise EngineError(
-                f"timesteps are {timesteps.tolist()}; give whole numbers below {len(self)}."
-            )
+            raise EngineError(f"timesteps are {timesteps}; give whole numbers below {len(self)}.")
         return timesteps
 
     @property

@@ -214,6 +214,5 @@ def _translated(cls: str, config: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     shift = config.get("shift", config.get("flow_shift", 1.0))
     if cls in FLOW_ABLE:
-        flow = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
-        return flow | {"flow_shift": shift}
+        return {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": shift}
     return {"shift": shift}

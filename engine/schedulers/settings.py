@@ -1,5 +1,6 @@
 """The configuration of schedulers: groups of keys that classes have in common, and the base."""
 
+import math
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -9,6 +10,8 @@ from engine.config import Tabled, read_json
 from engine.schedulers import tables
 
 __all__ = ["BETA_KEYS", "CLIP_KEYS", "SHAPE_KEYS", "SPACING_KEYS", "THRESHOLD_KEYS", "Settings"]
+
+COUNT, POSITIVE = (1, math.inf), (1e-9, 1e9)
 
 BETA_KEYS: dict[str, Any] = {
     "num_train_timesteps": 1000,
@@ -33,6 +36,13 @@ class Settings(Tabled):
 
     config_name: ClassVar[str] = "scheduler_config.json"
     optional = frozenset({"schedule_type"})
+    limits = {
+        **dict.fromkeys(("num_train_timesteps", "solver_order", "original_inference_steps"), COUNT),
+        **dict.fromkeys(("sigma_min", "sigma_max", "sigma_data", "rho"), POSITIVE),
+        **dict.fromkeys(("shift", "flow_shift", "clip_sample_range", "sample_max_value"), POSITIVE),
+        **dict.fromkeys(("beta_start", "beta_end"), (1e-9, 0.9999)),
+        **{"steps_offset": (0, math.inf), "dynamic_thresholding_ratio": (0.0, 1.0)},
+    }
     choices = {
         "final_sigmas_type": ("zero", "sigma_min"),
         "interpolation_type": ("linear", "log_linear"),
