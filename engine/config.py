@@ -5,20 +5,23 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 
-from engine.errors import CheckpointError, EngineError
+from engine.errors import CheckpointError, EngineError, unknown_name
 
 __all__ = [
     "FORMAT_VERSION",
     "Config",
     "Configured",
     "Tabled",
+    "check_names",
     "choice",
     "configured",
     "read_json",
+    "within",
 ]
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -48,8 +51,31 @@ def choice(what: str, value: Any, allowed: Iterable[Any]) -> Any:
     return value
 
 
+def check_names(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise an `EngineError` for a name that is not known, with the nearest ones."""
+    table = {name: name for name in known}
+    for name in names:
+        if name not in table:
+            raise unknown_name(what, name, table, table)
+
+
+def within(what: str, value: Any, low: float, high: float = math.inf) -> Any:
+    """Return `value` if it is a number from low to high, else raise an `EngineError`.
+
+    Where low is an int, so has the value to be; booleans are no numbers.
+    """
+    whole = isinstance(low, int)
+    right = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    if not (right and low <= value <= high):
+        span = f"{low} or more" if high == math.inf else f"{low} to {high}"
+        raise EngineError(f"{what} is {value!r}; choose {span}{', a whole number' * whole}.")
+    return value
+
+
 def _freeze(value: Any) -> Any:
-    """Lists become tuples and dictionaries read-only views, all the way down."""
+    """Lists and arrays become tuples and dictionaries read-only views, all the way down."""
+    if hasattr(value, "tolist"):  # of numpy or torch, also its scalars
+        value = value.tolist()
     if isinstance(value, list | tuple):
         return tuple(_freeze(item) for item in value)
     if isinstance(value, Mapping):
@@ -105,7 +131,7 @@ class Config(Mapping[str, Any]):
         return Config, (self.to_dict(), self.given)
 
     def __repr__(self) -> str:
-        return f"Config({self.to_json()})"
+        return f"Config({self.to_text()})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return a copy in plain lists and dictionaries."""
@@ -115,8 +141,18 @@ class Config(Mapping[str, Any]):
         """Return a copy without the settings that JSON cannot say: infinities, each a default."""
         return {k: v for k, v in self.to_dict().items() if v not in (math.inf, -math.inf)}
 
+    def to_text(self) -> str:
+        """Return the settings as `to_json` does, whatever they are."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True, default=repr)
+
     def to_json(self) -> str:
-        """Return the settings as indented JSON, keys sorted."""
+        """Return the settings as indented JSON, keys sorted; `EngineError` for a function."""
+        for key, value in self._values.items():
+            if callable(value):
+                raise EngineError(
+                    f"{key} is {value!r}, which JSON cannot say: save without it, from_config("
+                    f"config, {key}=None), and give it again after loading."
+                )
         return json.dumps(self.to_dict(), indent=2, sort_keys=True)
 
     @classmethod
@@ -165,6 +201,8 @@ class Configured:
     config_name: ClassVar[str]
     only: ClassVar[Mapping[str, Any]] = {}
     """Published keys of which a single value is supported; they are taken as arguments too."""
+    optional: ClassVar[frozenset[str]] = frozenset()
+    """Keys that the class heeds where they are given, and has no default for."""
     _config: Config
 
     @classmethod
@@ -182,14 +220,32 @@ class Configured:
         """Build from settings, of this class or of a relative.
 
         Of a `Config` only the given keys count: the defaults of another class are not this one's.
+        Its keys that the class does not know are kept; such overrides are an `EngineError`, and a
+        `CheckpointError` is raised for a value that is not supported.
         """
+        if not isinstance(config, Mapping):
+            raise EngineError(
+                f"{cls.__name__}.from_config was given {config!r}, which are no settings: read a "
+                "folder or a repository with from_pretrained."
+            )
+        known = cls.known_settings()
+        cls._check_names(overrides.keys() - cls.only.keys())
         given = config.given if isinstance(config, Config) else frozenset(config)
         values = {key: _thaw(_freeze(config[key])) for key in given} | overrides
-        known = cls.known_settings()
+        for key, supported in cls.only.items():
+            if values.get(key, supported) != supported:
+                raise CheckpointError(
+                    f"{cls.__name__}: {key} is {values[key]!r}, supported is only {supported!r}."
+                )
         values = {key: value for key, value in values.items() if not key.startswith("_")}
         extra = {key: value for key, value in values.items() if key not in known}
         arguments = {key: value for key, value in values.items() if key in known}
         return cls(**arguments, **{"_unknown": extra})
+
+    @classmethod
+    def _check_names(cls, names: Iterable[str]) -> None:
+        known = sorted(cls.known_settings() | cls.optional)
+        check_names(f"setting of {cls.__name__}", sorted(names), known)
 
     def save_config(self, save_directory: Path | str) -> None:
         """Write `config_name` into a folder, in the diffusers layout."""
@@ -206,6 +262,8 @@ class Tabled(Configured):
     """The keys of this class, with their defaults."""
     choices: ClassVar[Mapping[str, Iterable[Any]]] = {}
     """What a key may be, where that is one of a few."""
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    """The lowest and highest number that a key may be, as in `within`; None where it defaults."""
     keys: ClassVar[frozenset[str]]
     __signature__: ClassVar[inspect.Signature]
 
@@ -214,26 +272,29 @@ class Tabled(Configured):
         line = [vars(base) for base in reversed(cls.__mro__)]
         cls.defaults = {k: v for base in line for k, v in base.get("defaults", {}).items()}
         cls.choices = {k: v for base in line for k, v in base.get("choices", {}).items()}
+        cls.limits = {k: v for base in line for k, v in base.get("limits", {}).items()}
         cls.keys = frozenset(cls.defaults)
         kind = inspect.Parameter.KEYWORD_ONLY
         named = [inspect.Parameter(k, kind, default=v) for k, v in cls.defaults.items()]
         cls.__signature__ = inspect.Signature(named)
 
     def __init__(self, **settings: Any) -> None:
-        """settings: any of `defaults`. Raises `EngineError` for a value that means nothing."""
+        """settings: any of `defaults`. Raises `EngineError` for one that means nothing."""
         extra = settings.pop("_unknown", {})
-        if unknown := settings.keys() - self.keys:
-            raise TypeError(
-                f"{type(self).__name__} has no setting {', '.join(sorted(unknown))}; "
-                f"there are: {', '.join(self.defaults)}."
-            )
+        self._check_names(settings)
         given = settings | extra
         self._config = Config({**self.defaults, **given}, frozenset(given))
         for key in self.keys & self.choices.keys():
             choice(key, self.config[key], self.choices[key])
+        for key, default in self.defaults.items():
+            value = self.config[key]
+            if isinstance(default, bool):
+                choice(key, value if isinstance(value, bool) else repr(value), (True, False))
+            elif key in self.limits and (default is not None or value is not None):
+                within(key, value, *self.limits[key])
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__} {self.config.to_json()}"
+        return f"{type(self).__name__} {self.config.to_text()}"
 
     def setting(self, key: str, default: Any) -> Any:
         """A key if this class has it: those that are kept for other classes do not count."""

@@ -14,7 +14,7 @@ from engine.pipelines.changes import Change, Taken
 from engine.pipelines.control import Control
 from engine.pipelines.limits import check_trained
 from engine.schedulers.points import Point
-from engine.schedulers.registry import scheduler_named, split_name
+from engine.schedulers.registry import misplaced, scheduler_named, split_name, unfit_type
 from engine.schedulers.schedule_types import settings_of_type, type_named
 
 __all__ = ["Course", "Settings", "Turn", "executed_steps", "named_config"]
@@ -72,7 +72,7 @@ class Course:
     own: the pipeline's scheduler, which is used as it is unless another one is asked for.
     distilled: the model reads the guidance scale, and is run once a call.
     strength: which part of the steps is made, as in `executed_steps`.
-    Raises `EngineError` for settings that cannot be.
+    Raises `EngineError` for settings that cannot be, and for an `own` that is not for the model.
     """
 
     all_steps: int
@@ -88,6 +88,8 @@ class Course:
         *,
         distilled: bool = False,
     ) -> None:
+        if reason := misplaced(own):
+            raise EngineError(f"{reason} Give the pipeline a scheduler that fits its model.")
         self._own, self._control, self._device, self._strength = own, control, device, strength
         self._distilled = distilled
         self.settings = settings.changed(Change(0, **control.begin()))
@@ -196,6 +198,8 @@ class Course:
         own = self._own
         if settings.scheduler:
             return scheduler_named(settings.scheduler, named_config(own), settings.schedule_type)
+        if reason := unfit_type(settings.schedule_type, "", named_config(own)):
+            raise EngineError(reason)
         kind = settings_of_type(settings.schedule_type, own.keys, own.config)
         return type(own).from_config(own.config, **kind)
 

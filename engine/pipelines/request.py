@@ -8,7 +8,7 @@ from engine.errors import RequestError
 from engine.pipelines.changes import Change, check_names
 from engine.pipelines.limits import LIMITS, MAX_CHANGES, check_number, check_text, check_trained
 from engine.pipelines.tasks import REQUESTED
-from engine.schedulers.registry import unfit
+from engine.schedulers.registry import split_name, unfit, unfit_type
 
 __all__ = ["Request"]
 
@@ -107,10 +107,17 @@ class Request:
         scheduler: the settings of the model's own, with its `_class_name`.
         """
         most = scheduler.get("num_train_timesteps")
-        first = Change(0, scheduler=self.scheduler, steps=self.steps)
+        first = Change(0, self.scheduler, self.schedule_type, steps=self.steps)
+        sampler, kind = "", ""
         for change in (first, *self.changes):
             if change.scheduler and (reason := unfit(change.scheduler, scheduler)):
                 raise RequestError(f"scheduler is {change.scheduler!r}: {reason}")
+            named = ""
+            if change.scheduler is not None:
+                sampler, named = split_name(change.scheduler) if change.scheduler else ("", "")
+            kind = named or (kind if change.schedule_type is None else change.schedule_type)
+            if reason := unfit_type(kind, sampler, scheduler):
+                raise RequestError(f"schedule_type is {kind!r}: {reason}")
             if change.steps is not None and isinstance(most, int):
                 check_trained(change.steps, most)
         return self

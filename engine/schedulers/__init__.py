@@ -34,37 +34,29 @@ if TYPE_CHECKING:
     )
     from engine.schedulers.unipc_multistep import UniPCMultistepScheduler
 
+MODULES = {
+    "base": ("Point", "Scheduler", "SchedulerOutput"),
+    "consistency_models": ("CMStochasticIterativeScheduler",),
+    "ddim": ("DDIMInverseScheduler", "DDIMScheduler"),
+    "ddpm": ("DDPMScheduler",),
+    "deis_multistep": ("DEISMultistepScheduler",),
+    "distilled": ("LCMScheduler", "TCDScheduler"),
+    "dpmsolver": ("DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"),
+    "dpmsolver_sde": ("DPMSolverSDEScheduler",),
+    "edm": ("EDMDPMSolverMultistepScheduler", "EDMEulerScheduler"),
+    "euler": ("EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler"),
+    "flow_match": ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"),
+    "ipndm": ("IPNDMScheduler",),
+    "lms_discrete": ("LMSDiscreteScheduler",),
+    "pndm": ("PNDMScheduler",),
+    "registry": ("SCHEDULERS", "scheduler_named"),
+    "sasolver": ("SASolverScheduler",),
+    "two_calls": (
+        *("HeunDiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler"),
+    ),
+    "unipc_multistep": ("UniPCMultistepScheduler",),
+}
+
 __getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "Point": "base",
-        "Scheduler": "base",
-        "SchedulerOutput": "base",
-        "DDIMScheduler": "ddim",
-        "DDPMScheduler": "ddpm",
-        "EulerDiscreteScheduler": "euler",
-        "PNDMScheduler": "pndm",
-        "DEISMultistepScheduler": "deis_multistep",
-        "DPMSolverMultistepScheduler": "dpmsolver",
-        "DPMSolverSinglestepScheduler": "dpmsolver",
-        "SASolverScheduler": "sasolver",
-        "UniPCMultistepScheduler": "unipc_multistep",
-        "DDIMInverseScheduler": "ddim",
-        "LCMScheduler": "distilled",
-        "TCDScheduler": "distilled",
-        "FlowMatchEulerDiscreteScheduler": "flow_match",
-        "FlowMatchHeunDiscreteScheduler": "flow_match",
-        "EulerAncestralDiscreteScheduler": "euler",
-        "HeunDiscreteScheduler": "two_calls",
-        "LMSDiscreteScheduler": "lms_discrete",
-        "KDPM2DiscreteScheduler": "two_calls",
-        "KDPM2AncestralDiscreteScheduler": "two_calls",
-        "DPMSolverSDEScheduler": "dpmsolver_sde",
-        "IPNDMScheduler": "ipndm",
-        "EDMEulerScheduler": "edm",
-        "EDMDPMSolverMultistepScheduler": "edm",
-        "CMStochasticIterativeScheduler": "consistency_models",
-        "SCHEDULERS": "registry",
-        "scheduler_named": "registry",
-    },
+    __name__, {name: module for module, names in MODULES.items() for name in names}
 )

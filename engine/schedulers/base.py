@@ -11,15 +11,24 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from engine.config import check_names
 from engine.errors import EngineError
 from engine.noise import Generators, draw_noise
 from engine.outputs import keyed
 from engine.schedulers.points import SCALES, Point, combine
 from engine.schedulers.schedule import Schedule
 
-__all__ = ["Noise", "Scheduler", "SchedulerOutput"]
+__all__ = ["Noise", "Scheduler", "SchedulerOutput", "Step", "options_of"]
 
 Noise: TypeAlias = Callable[[], Tensor]
+Step: TypeAlias = tuple[Tensor, Tensor]
+"""What a rule returns: x at the end of the step, and the x0 believed on the way."""
+
+
+def options_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of its keywords that have no place."""
+    parameters = signature(function).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
 @keyed
@@ -36,13 +45,14 @@ class Scheduler(Schedule):
     A step costs a few tensor operations, with coefficients that are floats since `set_timesteps`.
     """
 
-    step_options: ClassVar[frozenset[str]]
+    step_options: ClassVar[tuple[str, ...]]
     """The keywords of its own that this class takes in `step`: `eta`, `s_churn`."""
+    more_options: ClassVar[tuple[str, ...]] = ()
+    """Those that the rule only passes on."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        parameters = signature(cls.rule).parameters.values()
-        cls.step_options = frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+        cls.step_options = options_of(cls.rule) + cls.more_options
 
     def rule(self, at: Point, x: Tensor, m: Tensor, *args: Any, **options: Any) -> Any:
         """Take x from `at.sigma` to `at.next_sigma`; return it with the x0 believed on the way.
@@ -95,11 +105,7 @@ class Scheduler(Schedule):
         """
         if variance_noise is not None and generator is not None:
             raise EngineError("Both generator and variance_noise are given: give one of them.")
-        if options.keys() - self.step_options:
-            raise EngineError(
-                f"{type(self).__name__}.step was given {', '.join(options)}; its own options are: "
-                f"{', '.join(sorted(self.step_options)) or 'none'}."
-            )
+        check_names(f"option of {type(self).__name__}.step", options, self.step_options)
         here = self.point(timestep)
         run = self
         if self.num_inference_steps is None:

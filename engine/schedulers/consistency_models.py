@@ -3,7 +3,7 @@
 import numpy as np
 from torch import Tensor
 
-from engine.schedulers.base import Noise
+from engine.schedulers.base import Noise, Step
 from engine.schedulers.edm import PreconditionedScheduler
 from engine.schedulers.points import Pair, Plan, Point
 from engine.schedulers.tables import Array, karras
@@ -39,7 +39,7 @@ class CMStochasticIterativeScheduler(PreconditionedScheduler):
     def at_places(self, places: Array) -> tuple[Array, Array]:
         """A grid through levels of training, which count from the highest."""
         config = self.config
-        levels = karras(config.sigma_min, config.sigma_max, len(self), config.rho)
+        levels = karras(*self.ends(0.0, 0.0), len(self), config.rho)
         sigmas = levels[places.astype(int)]
         return self.timesteps_at(sigmas), np.append(sigmas, self.end_sigma)
 
@@ -63,7 +63,7 @@ class CMStochasticIterativeScheduler(PreconditionedScheduler):
         out = above * data / (sigma**2 + data**2) ** 0.5
         return data**2 / (above**2 + data**2), out
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """x0, and noise for the next level; a run of one step is done."""
         x0 = self.original(at, x, m)
         if self.config.clip_denoised:

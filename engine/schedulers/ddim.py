@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.config import within
 from engine.errors import EngineError
-from engine.schedulers.base import Noise
+from engine.schedulers.base import Noise, Step
 from engine.schedulers.discrete import DiscreteScheduler
 from engine.schedulers.points import Plan, Point
 from engine.schedulers.settings import CLIP_KEYS, THRESHOLD_KEYS
@@ -37,14 +38,13 @@ class DDIMScheduler(DiscreteScheduler):
         *,
         eta: float = 0.0,
         use_clipped_model_output: bool = False,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Step:
         """Equations 12 and 16, divided by sqrt(alpha_{t-1}).
 
         eta: 0 is deterministic, 1 is DDPM. use_clipped_model_output: eps is made to fit the
         clipped x0.
         """
-        if not 0 <= eta <= 1:
-            raise EngineError(f"eta is {eta}; choose 0 (no noise) to 1 (as much as DDPM).")
+        within("eta", eta, 0.0, 1.0)
         x0, eps = self.estimate(at, x, m)
         if use_clipped_model_output:
             eps = (x - x0) / at.sigma
@@ -79,12 +79,9 @@ class DDIMInverseScheduler(DiscreteScheduler):
         return Plan(ends, self.levels_at(starts), self.levels_at(ends))
 
     def through(self, timesteps: Array, sigmas: Array) -> Plan:
-        raise EngineError(
-            "DDIMInverseScheduler goes upwards, from a picture: it runs from its start only, and "
-            "with num_inference_steps."
-        )
+        raise EngineError("DDIM inverse goes upwards, from its start: give num_inference_steps.")
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """Equation 12 of DDIM (arXiv 2010.02502) without noise, from the lower level."""
         x0, eps = self.estimate(at, x, m)
         return torch.add(x0, eps, alpha=at.next_sigma), x0

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import EngineError
-from engine.schedulers.base import Noise
+from engine.schedulers.base import Noise, Step
 from engine.schedulers.discrete import DiscreteScheduler
 from engine.schedulers.points import Point
 from engine.schedulers.settings import CLIP_KEYS, THRESHOLD_KEYS
@@ -15,11 +15,8 @@ from engine.schedulers.settings import CLIP_KEYS, THRESHOLD_KEYS
 __all__ = ["DDPMScheduler"]
 
 VARIANCES: dict[str | None, Callable[[float, float, Any], Any]] = {
-    None: lambda small, large, v: small,
-    "fixed_small": lambda small, large, v: small,
-    "fixed_small_log": lambda small, large, v: small,
-    "fixed_large": lambda small, large, v: large,
-    "fixed_large_log": lambda small, large, v: large,
+    **dict.fromkeys((None, "fixed_small", "fixed_small_log"), lambda small, large, v: small),
+    **dict.fromkeys(("fixed_large", "fixed_large_log"), lambda small, large, v: large),
     "learned": lambda small, large, v: v,
     "learned_range": lambda small, large, v: small * (large / small) ** ((v + 1) / 2),
 }
@@ -45,7 +42,7 @@ class DDPMScheduler(DiscreteScheduler):
     }
     choices = {"variance_type": VARIANCES}
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """Equations 6 and 7, divided by sqrt(alpha_bar_{t-1}); timestep 0 adds no noise."""
         m, v = self._split(m, x.shape[1])
         x0 = self.original(at, x, m)

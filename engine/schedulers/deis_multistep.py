@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from engine.schedulers.base import Noise
+from engine.schedulers.base import Noise, Step
 from engine.schedulers.multistep import Leg, MultistepScheduler
 from engine.schedulers.points import Point
 from engine.schedulers.settings import SPACING_KEYS
@@ -29,7 +29,7 @@ class DEISMultistepScheduler(MultistepScheduler):
         "solver_order": (1, 2, 3),
     }
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """Adams-Bashforth in log rho: eps is a polynomial there, its integral is exact."""
         call, x0 = self.seen(at, x, m, data=False)
         self.remember(call, self.config.solver_order)

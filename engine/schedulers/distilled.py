@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.errors import EngineError
-from engine.schedulers.base import Noise
+from engine.config import within
+from engine.schedulers.base import Noise, Step
 from engine.schedulers.discrete import DiscreteScheduler
 from engine.schedulers.points import Point, combine
 from engine.schedulers.settings import CLIP_KEYS, THRESHOLD_KEYS
@@ -35,11 +35,8 @@ class DistilledScheduler(DiscreteScheduler):
 
     def spaced(self, steps: int) -> Timesteps:
         original = self.config.original_inference_steps
-        if not steps <= original <= len(self):
-            raise EngineError(
-                f"num_inference_steps is {steps} and original_inference_steps {original}: choose "
-                f"1 to {original} steps, of at most {len(self)} original ones."
-            )
+        within("original_inference_steps", original, 1, len(self))
+        within(f"num_inference_steps (of {original} original_inference_steps)", steps, 1, original)
         timesteps = np.arange(original, 0, -1) * (len(self) // original) - 1
         return timesteps[np.linspace(0, original, steps, endpoint=False).astype(int)]
 
@@ -54,7 +51,7 @@ class LCMScheduler(DistilledScheduler):
     def end_sigma(self) -> float:
         return 0.0
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """Algorithm 3: jump to the end, and from there back to the next level with new noise."""
         t = at.timestep * self.config.timestep_scaling
         whole = t**2 + SIGMA_DATA**2
@@ -71,15 +68,12 @@ class TCDScheduler(DistilledScheduler):
     def end_sigma(self) -> float:
         return float(self.table[0])
 
-    def rule(
-        self, at: Point, x: Tensor, m: Tensor, noise: Noise, *, eta: float = 0.3
-    ) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise, *, eta: float = 0.3) -> Step:
         """Go down to the timestep (1 - eta) * next one, and up again with new noise.
 
         eta: 0 is deterministic, 1 goes down to timestep 0 every time.
         """
-        if not 0 <= eta <= 1:
-            raise EngineError(f"eta is {eta}; choose 0 (no noise) to 1 (as much as there can be).")
+        within("eta", eta, 0.0, 1.0)
         x0, eps = combine(at.x0, x, m), combine(at.eps, x, m)  # never clipped, whatever is set
         last = at.index + 1 == len(self.points)
         then = 0 if last else self.points[at.index + 1].timestep

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from engine.errors import EngineError
-from engine.schedulers.base import Noise
+from engine.schedulers.base import Noise, Step
 from engine.schedulers.multistep import History, Leg, MultistepScheduler
 from engine.schedulers.points import Point
 from engine.schedulers.settings import SPACING_KEYS
@@ -44,12 +44,11 @@ class DPMSolver(History):
         self.heun = self.config.solver_type == "heun"
         if not self.data and self.config.final_sigmas_type == "zero":
             raise EngineError(
-                f"algorithm_type {kind!r} cannot end without noise: choose "
-                "final_sigmas_type='sigma_min', or dpmsolver++."
+                f"{kind} has to end with noise: choose final_sigmas_type='sigma_min'."
             )
         if kind == "sde-dpmsolver" and self.config.solver_order == 3:
             raise EngineError(
-                "algorithm_type 'sde-dpmsolver' has orders 1 and 2, solver_order is 3."
+                "solver_order is 3; choose 1 or 2, or algorithm_type sde-dpmsolver++."
             )
 
     def leg_to(self, start: Point, at: Point) -> Leg:
@@ -65,7 +64,7 @@ class DPMSolver(History):
         whole, slope, square = leg.moments(3)
         return [whole, slope, square / 2]
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """DPM-Solver++, algorithm 2, and its counterpart by the noise."""
         call, x0 = self.seen(at, x, m, data=self.data)
         self.remember(call, self.config.solver_order)
@@ -115,7 +114,7 @@ class DPMSolverSinglestepScheduler(DPMSolver, MultistepScheduler):
         lower = at.next_sigma == 0 or (self.config.lower_order_final and n % order == 0)
         return 1 if at.index == n - 1 and lower else at.index % order + 1
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """Algorithm 1 of both papers: from the start of the block, by all that was seen in it."""
         call, x0 = self.seen(at, x, m, data=self.data)
         self.remember(call, self.config.solver_order)

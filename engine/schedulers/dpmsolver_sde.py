@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from engine.noise import draw_noise
-from engine.schedulers.base import Noise
+from engine.schedulers.base import Noise, Step
 from engine.schedulers.euler import ancestral
 from engine.schedulers.points import Point
 from engine.schedulers.two_calls import TwoCallScheduler
@@ -64,9 +64,7 @@ class DPMSolverSDEScheduler(TwoCallScheduler):
             self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         return draw_noise(x.shape, self.generators, x.device, x.dtype)
 
-    def rule(
-        self, at: Point, x: Tensor, m: Tensor, noise: Noise, *, s_noise: float = 1.0
-    ) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise, *, s_noise: float = 1.0) -> Step:
         """A step down by x0, exact if that were constant, and noise; s_noise: its deviation."""
         x0 = self.original(at, x, m)
         start, x = self.begun(at, x)

@@ -13,13 +13,7 @@ from engine.schedulers.schedule import Schedule
 from engine.schedulers.settings import THRESHOLD_KEYS
 from engine.schedulers.tables import SHAPES, Array, karras
 
-__all__ = [
-    "ContinuousScheduler",
-    "EDMDPMSolverMultistepScheduler",
-    "EDMEulerScheduler",
-    "EDMScheduler",
-    "PreconditionedScheduler",
-]
+__all__ = ["EDMDPMSolverMultistepScheduler", "EDMEulerScheduler"]
 
 
 class ContinuousScheduler(Scheduler):
@@ -85,7 +79,7 @@ class EDMScheduler(PreconditionedScheduler):
         return self.config.sigma_min if self.config.final_sigmas_type == "sigma_min" else 0.0
 
     def grid(self, steps: int) -> tuple[Array, Array]:
-        low, high = self.config.sigma_min, self.config.sigma_max
+        low, high = self.ends(0.0, 0.0)
         if self.config.sigma_schedule == "karras":
             sigmas = karras(low, high, steps, self.config.rho)
         else:

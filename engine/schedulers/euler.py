@@ -5,43 +5,50 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from engine.schedulers.base import Noise, Scheduler
+from engine.schedulers.base import Noise, Scheduler, Step, options_of
 from engine.schedulers.interpolated import InterpolatedScheduler
-from engine.schedulers.points import Pair, Point, churned, combine
+from engine.schedulers.points import Pair, Point, combine
 from engine.schedulers.settings import SHAPE_KEYS
 
-__all__ = ["EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler", "EulerMethod", "ancestral"]
+__all__ = ["EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler", "ancestral", "churned"]
+
+
+def churned(
+    level: float,
+    steps: int,
+    *,
+    s_churn: float = 0.0,
+    s_tmin: float = 0.0,
+    s_tmax: float = float("inf"),
+    s_noise: float = 1.0,
+) -> Pair:
+    """The level that churn raises a level to, and the deviation of the noise that does it.
+
+    Karras et al. 2022 (arXiv 2206.00364), algorithm 2. s_churn: how much noise is added anew, over
+    all steps, while the level is in s_tmin..s_tmax; s_noise: its standard deviation.
+    """
+    if not (s_churn > 0 and s_tmin <= level <= s_tmax):
+        return level, 0.0
+    raised = level * (1 + min(s_churn / steps, 2**0.5 - 1))
+    return raised, s_noise * (raised**2 - level**2) ** 0.5
 
 
 class EulerMethod(Scheduler):
     """Karras et al. 2022, Elucidating the Design Space of Diffusion Models (arXiv 2206.00364)."""
 
+    more_options = options_of(churned)
+
     def raised(self, at: Point, sigma_hat: float) -> Pair:
         """x0 as in `Point.x0`, of an x that was raised from `at.sigma` to sigma_hat."""
         raise NotImplementedError
 
-    def rule(
-        self,
-        at: Point,
-        x: Tensor,
-        m: Tensor,
-        noise: Noise,
-        *,
-        s_churn: float = 0.0,
-        s_tmin: float = 0.0,
-        s_tmax: float = float("inf"),
-        s_noise: float = 1.0,
-    ) -> tuple[Tensor, Tensor]:
-        """Algorithm 2 without its second-order correction.
-
-        s_churn: how much noise is added anew, over the schedule, while sigma is in s_tmin..s_tmax;
-        s_noise: its standard deviation.
-        """
-        sigma_hat = churned(at.sigma, s_churn / (len(self.sigmas) - 1), s_tmin, s_tmax)
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise, **churn: float) -> Step:
+        """Algorithm 2 without its second-order correction; churn: as in `churned`."""
+        sigma_hat, up = churned(at.sigma, len(self.sigmas) - 1, **churn)
         if sigma_hat == at.sigma:
             x0, eps = self.estimate(at, x, m)
         else:
-            x = x + s_noise * (sigma_hat**2 - at.sigma**2) ** 0.5 * noise()
+            x = x + up * noise()
             # the model saw x before the churn
             x0 = combine(self.raised(at, sigma_hat), x, m)
             eps = (x - x0) / sigma_hat
@@ -83,7 +90,7 @@ class EulerAncestralDiscreteScheduler(InterpolatedScheduler):
     alpha_floor: ClassVar[float] = 2**-24
     defaults = {"rescale_betas_zero_snr": False}
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """Euler's step to the level below the next one, and noise back up to that."""
         down, up = ancestral(at.sigma, at.next_sigma)
         x0, eps = self.estimate(at, x, m)

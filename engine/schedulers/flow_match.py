@@ -6,19 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.schedulers.base import Noise
-from engine.schedulers.points import Plan, Point, churned
+from engine.schedulers.base import Noise, Step, options_of
+from engine.schedulers.euler import churned
+from engine.schedulers.points import Plan, Point
 from engine.schedulers.schedule import Schedule
 from engine.schedulers.settings import SHAPE_KEYS
 from engine.schedulers.shifted import SHIFT_KEYS, ShiftedScheduler
-from engine.schedulers.tables import SHAPES, Array, flow_levels, flow_sigmas
+from engine.schedulers.tables import Array, flow_levels, flow_sigmas
 from engine.schedulers.two_calls import two_calls
 
-__all__ = [
-    "FlowMatchEulerDiscreteScheduler",
-    "FlowMatchHeunDiscreteScheduler",
-    "FlowMatchScheduler",
-]
+__all__ = ["FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"]
 
 
 class FlowMatchScheduler(ShiftedScheduler):
@@ -44,8 +41,13 @@ class FlowMatchScheduler(ShiftedScheduler):
 
     def along(self, levels: Array) -> tuple[Array, Array]:
         """A grid over levels, which are what their float32 is: 1 - s would show it."""
-        sigmas = flow_sigmas(levels.astype(np.float32).astype(np.float64))
-        return self.timesteps_at(sigmas), np.append(sigmas, 0.0)
+        if self.shape is not None:
+            levels = self.shaped(levels[-1], levels[0], len(levels))
+        levels, end = levels.astype(np.float32).astype(np.float64), np.zeros(1)
+        if self.setting("invert_sigmas", False):
+            levels, end = 1 - levels, 1 - end
+        sigmas = flow_sigmas(levels)
+        return self.timesteps_at(sigmas), np.append(sigmas, flow_sigmas(end))
 
     def custom_plan(self, timesteps: Array | None, sigmas: Array | None) -> Plan:
         """Both before the shift, levels without the end; the model is told timesteps as given."""
@@ -74,15 +76,7 @@ class FlowMatchEulerDiscreteScheduler(FlowMatchScheduler):
         "stochastic_sampling": False,
     }
 
-    def along(self, levels: Array) -> tuple[Array, Array]:
-        if self.shape is not None:
-            levels = SHAPES[self.shape](levels[-1], levels[0], len(levels))
-        if not self.config.invert_sigmas:
-            return super().along(levels)
-        sigmas = flow_sigmas(1 - levels.astype(np.float32).astype(np.float64))
-        return self.timesteps_at(sigmas), np.append(sigmas, flow_sigmas(np.ones(1)))
-
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """A straight line, along the eps believed or, if so configured, along a new one."""
         x0, eps = self.estimate(at, x, m)
         eps = noise() if self.config.stochastic_sampling else eps
@@ -93,42 +87,27 @@ class FlowMatchHeunDiscreteScheduler(FlowMatchScheduler):
     """Two calls a step, one to the last level: the mean of the velocities at both of its ends."""
 
     order: ClassVar[int] = 2
+    more_options = options_of(churned)
 
     def through(self, timesteps: Array, sigmas: Array) -> Plan:
         # a second call is made where the next step begins; none at the end
         return two_calls(timesteps, sigmas, np.append(timesteps[1:], 0.0), sigmas[1:])
 
     def reset(self) -> None:
-        self.start: tuple[float, bool, Tensor, Tensor] | None = None
+        self.start: tuple[float, Tensor, Tensor, bool] | None = None
 
-    def rule(
-        self,
-        at: Point,
-        x: Tensor,
-        m: Tensor,
-        noise: Noise,
-        *,
-        s_churn: float = 0.0,
-        s_tmin: float = 0.0,
-        s_tmax: float = float("inf"),
-        s_noise: float = 1.0,
-    ) -> tuple[Tensor, Tensor]:
-        """Algorithm 2 of Karras et al. 2022 (arXiv 2206.00364) in levels s = sigma * scale.
-
-        s_churn: how much noise is added anew, over the schedule, while s is in s_tmin..s_tmax;
-        s_noise: its standard deviation.
-        """
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise, **churn: float) -> Step:
+        """Algorithm 2 of Karras et al. 2022 (arXiv 2206.00364) in levels s = sigma * scale."""
         x0, s, y = self.original(at, x, m), at.sigma * at.scale, x * at.scale
         if at.stage == 0 or self.start is None:
-            s_hat = churned(s, s_churn / (len(self.sigmas) - 1), s_tmin, s_tmax)
+            s_hat, up = churned(s, len(self.sigmas) - 1, **churn)
             if s_hat > s:
-                y = y + s_noise * (s_hat**2 - s**2) ** 0.5 * noise()
-                m = m * (s / s_hat)
-            self.start = s_hat, s_hat > s, y, m
+                y, m = y + up * noise(), m * (s / s_hat)
+            self.start = s_hat, y, m, s_hat > s
         else:
-            s_hat, noised, y, first = self.start
+            s_hat, y, first, drawn = self.start
             m = (first + m) / 2
-            if noised:
+            if drawn:
                 noise()  # of no use, but generators go on as in diffusers
         y = y + (at.next_sigma * at.next_scale - s_hat) * m
         return y / at.next_scale, x0

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from torch import Tensor
 
-from engine.schedulers.base import Noise
+from engine.schedulers.base import Noise, Step
 from engine.schedulers.edm import ContinuousScheduler
 from engine.schedulers.pndm import ADAMS_BASHFORTH, blend
 from engine.schedulers.points import Point
@@ -45,7 +45,7 @@ class IPNDMScheduler(ContinuousScheduler):
     def sigmas_at(self, timesteps: Array) -> Array:
         return np.minimum(np.tan(timesteps * math.pi / 2), HIGHEST)
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """Euler's step in x, with a blend of the last e_t.
 
         Where no signal is left x0 is taken for 0 in the step, as in diffusers.

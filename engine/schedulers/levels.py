@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.config import choice
 from engine.errors import EngineError
-from engine.schedulers import tables
+from engine.schedulers import betas, tables
 from engine.schedulers.points import PREDICTIONS
 from engine.schedulers.schedule_types import sigmas_of_type, type_named
 from engine.schedulers.settings import Settings
@@ -32,6 +32,8 @@ class Levels(Settings):
     prediction_type: str
     shape: str | None
     """The key of `tables.SHAPES` that is switched on."""
+    continuous: bool
+    """Whether the model is told a quarter of the logarithm of sigma in place of a timestep."""
     table: Array
     """Noise levels of the training timesteps: ascending."""
     betas: Tensor
@@ -47,6 +49,8 @@ class Levels(Settings):
         if len(shapes) > 1:
             raise EngineError(f"{' and '.join(shapes)} are both on: switch on one at most.")
         self.shape = shapes[0] if shapes else None
+        continuous = self.setting("timestep_type", "discrete") == "continuous"
+        self.continuous = continuous and self.prediction_type == "v_prediction"
         self.table = self.training_table()
 
     def predictions(self) -> tuple[str, ...]:
@@ -58,16 +62,34 @@ class Levels(Settings):
         """Noise levels of the training timesteps, ascending: of betas, where a class has them."""
         config = self.config
         if config.trained_betas is not None:
-            betas = torch.tensor(config.trained_betas, dtype=torch.float32)
+            made = torch.tensor(config.trained_betas, dtype=torch.float32)
         else:
             ends = (config.beta_start, config.beta_end)
-            betas = tables.betas(config.beta_schedule, *ends, config.num_train_timesteps)
+            made = betas.betas(config.beta_schedule, *ends, config.num_train_timesteps)
         zero_snr = self.setting("rescale_betas_zero_snr", False)
-        self.betas = tables.zero_terminal_snr(betas) if zero_snr else betas
+        self.betas = betas.zero_terminal_snr(made) if zero_snr else made
         self.alphas_cumprod = (1.0 - self.betas).cumprod(0)
         if zero_snr:
             self.alphas_cumprod[-1] = self.alpha_floor
-        return tables.sigmas_of(self.alphas_cumprod)
+        return betas.sigmas_of(self.alphas_cumprod)
+
+    def shaped(self, low: float, high: float, steps: int) -> Array:
+        """Levels of the shape that is on: (steps,), descending, between ends of one's choice.
+
+        low, high: those where `sigma_min` or `sigma_max` is not set.
+        """
+        assert self.shape is not None, "no shape is on"
+        return tables.SHAPES[self.shape](*self.ends(low, high), steps)
+
+    def ends(self, low: float, high: float) -> tuple[float, float]:
+        """`sigma_min` and `sigma_max`, or low and high where they are not set."""
+        least, most = self.setting("sigma_min", None), self.setting("sigma_max", None)
+        low, high = low if least is None else least, high if most is None else most
+        if not low <= high:
+            raise EngineError(
+                f"Levels go from {high:.6g} down to {low:.6g}: choose sigma_min less."
+            )
+        return low, high
 
     def grid(self, steps: int) -> tuple[Array, Array]:
         """Timesteps (steps,) and noise levels (steps + 1,) of a run, by the configuration.
@@ -102,9 +124,7 @@ class Levels(Settings):
     def whole(self, timesteps: Array) -> Array:
         """Timesteps that were asked for, if they are those of training; else an `EngineError`."""
         if (timesteps % 1).any() or timesteps[0] >= len(self):
-            raise EngineError(
-                f"timesteps are {timesteps.tolist()}; give whole numbers below {len(self)}."
-            )
+            raise EngineError(f"timesteps are {timesteps}; give whole numbers below {len(self)}.")
         return timesteps
 
     @property

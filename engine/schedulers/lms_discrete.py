@@ -3,8 +3,8 @@
 import numpy as np
 from torch import Tensor
 
-from engine.errors import EngineError
-from engine.schedulers.base import Noise
+from engine.config import within
+from engine.schedulers.base import Noise, Step
 from engine.schedulers.interpolated import InterpolatedScheduler
 from engine.schedulers.points import Point
 from engine.schedulers.settings import SHAPE_KEYS
@@ -35,16 +35,13 @@ class LMSDiscreteScheduler(InterpolatedScheduler):
             for sigma, others in ((s, sigmas[sigmas != s]) for s in sigmas)
         ]
 
-    def rule(
-        self, at: Point, x: Tensor, m: Tensor, noise: Noise, *, order: int = 4
-    ) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise, *, order: int = 4) -> Step:
         """The step with a polynomial through the last slopes; order: how many they are at most.
 
         As in diffusers, a run that starts in mid-schedule has the weights of slopes that it lacks
         left out, and so moves by too much or too little at first.
         """
-        if order < 1:
-            raise EngineError(f"order is {order}; choose 1 or more.")
+        within("order", order, 1)
         x0, eps = self.estimate(at, x, m)
         self.slopes = [eps, *self.slopes[: order - 1]]
         for weight, slope in zip(

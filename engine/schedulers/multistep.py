@@ -11,12 +11,11 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from engine.errors import EngineError
 from engine.schedulers.base import Scheduler
 from engine.schedulers.points import Plan, Point, combine
 from engine.schedulers.settings import BETA_KEYS, SHAPE_KEYS, THRESHOLD_KEYS
 from engine.schedulers.shifted import ShiftedScheduler
-from engine.schedulers.tables import SHAPES, SPACINGS, Array, flow_sigmas
+from engine.schedulers.tables import SPACINGS, Array, flow_sigmas
 
 __all__ = ["History", "Leg", "MultistepScheduler", "Seen"]
 
@@ -163,10 +162,7 @@ class MultistepScheduler(History, ShiftedScheduler):
 
     def grid(self, steps: int) -> tuple[Array, Array]:
         if self.shape is not None:
-            low, high = self.setting("sigma_min", None), self.setting("sigma_max", None)
-            low = self.table[0] if low is None else low
-            high = self.table[-1] if high is None else high
-            sigmas = SHAPES[self.shape](low, high, steps)
+            sigmas = self.shaped(self.table[0], self.table[-1], steps)
             timesteps = self.timesteps_at(sigmas)
             # the highest level is that of the last timestep, whatever the rounding
             whole = timesteps.round() if self.rounded else np.floor(timesteps + 1e-4)
@@ -187,9 +183,6 @@ class MultistepScheduler(History, ShiftedScheduler):
         return timesteps, np.append(sigmas, sigmas[-1] if end and self.repeats_last else end)
 
     def custom_plan(self, timesteps: Array | None, sigmas: Array | None) -> Plan:
-        if timesteps is not None and (self.shape is not None or self.scaling == "flow"):
-            why = self.shape or "use_flow_sigmas"
-            raise EngineError(f"{why} makes its own timesteps: give sigmas, or switch it off.")
         if sigmas is not None and self.scaling == "flow":
             return self.through(*self.along(self.shifted(sigmas)))
         return super().custom_plan(timesteps, sigmas)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.errors import EngineError
-from engine.schedulers.base import Noise
+from engine.config import within
+from engine.schedulers.base import Noise, Step
 from engine.schedulers.discrete import DiscreteScheduler
 from engine.schedulers.points import Plan, Point
 
@@ -38,11 +38,7 @@ class PNDMScheduler(DiscreteScheduler):
             t = np.concatenate([t[:2], t[1:2], t[2:]])
             repeat = np.arange(len(t)) == 1
             return replace(self.between(t, t - stride), stages=repeat.astype(int))
-        if steps < 4:
-            raise EngineError(
-                f"num_inference_steps is {steps}; PNDM's Runge-Kutta warm-up needs 4 or more. "
-                "Choose more, or skip_prk_steps=True."
-            )
+        within("num_inference_steps (skip_prk_steps=True needs fewer)", steps, 4)
         # of each warm-up step: its start, its middle twice, its end
         middles = t[1:4] + stride // 2
         first = np.stack([t[:3], middles, middles, t[1:4]], axis=1).ravel()
@@ -79,7 +75,7 @@ class PNDMScheduler(DiscreteScheduler):
         """The second call repeats the first step, knowing more; all others go on from here."""
         return self.repeats[here.index] if self.calls == 1 and self.repeats else here
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """Equation 9 is Euler's step in x, with an e_t blended from several model outputs.
 
         Equation 12 blends the last four, fewer at the start. A run that starts in mid-schedule

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from engine.schedulers.tables import Array
 
-__all__ = ["PREDICTIONS", "SCALES", "Pair", "Plan", "Point", "churned", "combine"]
+__all__ = ["PREDICTIONS", "SCALES", "Pair", "Plan", "Point", "combine"]
 
 Pair: TypeAlias = tuple[float, float]
 
@@ -94,16 +94,6 @@ class Plan:
                 zip(*(row.tolist() for row in rows), strict=True)
             )
         )
-
-
-def churned(level: float, share: float, lowest: float, highest: float) -> float:
-    """The level that churn raises a sample to: higher by a share of it, if that is above 0, and by
-    sqrt(2) - 1 at most; none outside lowest..highest.
-
-    Karras et al. 2022 (arXiv 2206.00364), algorithm 2.
-    """
-    gamma = min(max(share, 0.0), 2**0.5 - 1) if lowest <= level <= highest else 0.0
-    return level * (1 + gamma)
 
 
 def combine(coefficients: Pair, x: Tensor, m: Tensor) -> Tensor:

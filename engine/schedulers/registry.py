@@ -6,17 +6,29 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import EngineError, unknown_name
 from engine.schedulers.schedule_types import (
     ALIASES,
+    AUTOMATIC,
     SCHEDULE_TYPES,
     settings_of_type,
     type_named,
+    unspanned,
 )
+from engine.schedulers.tables import ends_of
 
 if TYPE_CHECKING:
     from engine.schedulers.base import Scheduler
 
-__all__ = ["SCHEDULERS", "SCHEDULER_CLASSES", "scheduler_named", "split_name", "unfit"]
+__all__ = [
+    "SCHEDULERS",
+    "SCHEDULER_CLASSES",
+    "misplaced",
+    "scheduler_named",
+    "split_name",
+    "unfit",
+    "unfit_type",
+]
 
 MULTISTEP = "DPMSolverMultistepScheduler"
+SINGLESTEP = "DPMSolverSinglestepScheduler"
 DATA = {"algorithm_type": "dpmsolver++"}
 NOISE = {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"}
 SECOND: dict[str, Any] = {"solver_order": 2, "solver_type": "midpoint"}
@@ -37,10 +49,7 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "DPM++ 2M SDE Heun": (MULTISTEP, {**SDE, "solver_order": 2, "solver_type": "heun"}),
     "DPM++ 3M": (MULTISTEP, {**DATA, "solver_order": 3}),
     "DPM++ 3M SDE": (MULTISTEP, {**SDE, "solver_order": 3}),
-    "DPM++ 2S": (
-        "DPMSolverSinglestepScheduler",
-        {**DATA, **SECOND},
-    ),
+    "DPM++ 2S": (SINGLESTEP, {**DATA, **SECOND}),
     "DPM++ SDE": ("DPMSolverSDEScheduler", {"noise_sampler_seed": None}),
     "DPM solver": (MULTISTEP, {**NOISE, "solver_order": 2}),
     "DEIS": ("DEISMultistepScheduler", {"algorithm_type": "deis", "solver_type": "logrho"}),
@@ -73,22 +82,24 @@ FAMILIES: dict[str, str] = {
 }
 """Class -> what the models that it is for were trained on; "diffusion" for all others."""
 
-MARKS = {"sigma_schedule": "EDM", "clip_denoised": "consistency", "shift": "flow"}
-"""Configuration key -> the family whose classes alone have it."""
+MARKS = {
+    **{"sigma_schedule": "EDM", "clip_denoised": "consistency", "shift": "flow"},
+    **{"beta_schedule": "diffusion", "prediction_type": "diffusion"},
+}
+"""Configuration key -> the family that it tells of; the first of them counts."""
 
-FLOW_ABLE = (
-    "DPMSolverMultistepScheduler",
-    "DPMSolverSinglestepScheduler",
-    "UniPCMultistepScheduler",
-)
+TYPES: dict[str, tuple[str, ...]] = {
+    "FlowMatchHeunDiscreteScheduler": (),
+    "flow": ("Karras", "Exponential", "Beta"),
+    "EDM": ("Karras", "Exponential"),
+    **{"consistency": (), "continuous-time": ()},
+}
+"""Class or family -> its schedule types beside the automatic one, where those are not all."""
+
+FLOW_ABLE = (MULTISTEP, SINGLESTEP, "UniPCMultistepScheduler")
 """Classes of diffusion that do flow as well, with `use_flow_sigmas`, and take it to its end."""
 
-VARIANCE_ABLE = (
-    "DDPMScheduler",
-    "DPMSolverMultistepScheduler",
-    "DPMSolverSinglestepScheduler",
-    "SASolverScheduler",
-)
+VARIANCE_ABLE = ("DDPMScheduler", MULTISTEP, SINGLESTEP, "SASolverScheduler")
 """Classes for models that predict the variance too."""
 
 
@@ -119,14 +130,47 @@ def unfit(name: str, config: Mapping[str, Any]) -> str:
     scheduler made of it.
     """
     sampler, _ = split_name(name)
-    cls = SCHEDULERS[sampler][0] if sampler in SCHEDULERS else sampler
-    ours, theirs = FAMILIES.get(cls, "diffusion"), _family(config)
+    cls = _class(sampler)
+    theirs = _family(config)
+    able = theirs == "flow" and cls in FLOW_ABLE
+    ours = theirs if able else FAMILIES.get(cls, "diffusion")
+    return _reason(sampler, ours, theirs, {} if cls in VARIANCE_ABLE else config)
+
+
+def unfit_type(name: str, sampler: str, config: Mapping[str, Any]) -> str:
+    """As `unfit`, of a schedule type with a sampler that fits, "" being the model's own.
+
+    name: as in `type_named`, which may raise.
+    """
+    kind, family = type_named(name), _family(config)
+    cls = _class(split_name(sampler)[0]) if sampler else str(config.get("_class_name"))
+    types = TYPES.get(cls, TYPES.get(family))
+    if not kind or types is None:
+        return unspanned(kind, *ends_of(config))
+    choose = " or ".join((AUTOMATIC, *types))
+    what = f"{sampler or cls} with {family} models"
+    return "" if kind in types else f"{kind} is not for {what}: choose {choose}."
+
+
+def misplaced(scheduler: "Scheduler") -> str:
+    """As `unfit`, of a scheduler that is there already: by the settings that another one left.
+
+    They are those that were given and are not its own, as after `from_config`.
+    """
+    cls = type(scheduler).__name__
+    left = {key: scheduler.config[key] for key in scheduler.config.given - scheduler.keys}
+    ours = "flow" if scheduler.scaling == "flow" else FAMILIES.get(cls, "diffusion")
+    return _reason(cls, ours, _family(left, ours), left)
+
+
+def _reason(name: str, ours: str, theirs: str, unread: Mapping[str, Any]) -> str:
+    """ours: what a sampler is for. theirs: the model's. unread: settings that it does not read."""
     if ours == "inverse":
-        return f"{sampler} leads from a picture to noise: it draws none."
-    if ours != theirs and not (theirs == "flow" and cls in FLOW_ABLE):
-        return f"{sampler} is for {ours} models, and this is a {theirs} model."
-    if str(config.get("variance_type")).startswith("learned") and cls not in VARIANCE_ABLE:
-        return f"{sampler} takes no predicted variance, which this model gives beside its noise."
+        return f"{name} leads from a picture to noise: it draws none."
+    if ours != theirs:
+        return f"{name} is for {ours} models, and this is a {theirs} model."
+    if str(unread.get("variance_type")).startswith("learned"):
+        return f"{name} takes no predicted variance, which this model gives beside its noise."
     return ""
 
 
@@ -136,27 +180,32 @@ def scheduler_named(name: str, config: Mapping[str, Any], schedule_type: str = "
     name: as in `split_name`. config: settings of the model's own scheduler; those that were given
     are taken over. schedule_type: a key of `SCHEDULE_TYPES`, in any case, or "" for that of the
     name.
-    Raises `EngineError` for an unknown name, with the nearest ones, and for one that does not fit.
+    Raises `EngineError` for an unknown name, with the nearest ones, and for what does not fit.
     """
     import engine.schedulers
 
     sampler, kind = split_name(name)
-    if reason := unfit(name, config):
+    kind = type_named(schedule_type) or kind
+    if reason := unfit(name, config) or unfit_type(kind, sampler, config):
         raise EngineError(reason)
     cls, overrides = SCHEDULERS.get(sampler, (sampler, {}))
     made: type[Scheduler] = getattr(engine.schedulers, cls)
-    settings = settings_of_type(type_named(schedule_type) or kind, made.keys, config)
+    settings = settings_of_type(kind, made.keys, config)
     return made.from_config(config, **(_translated(cls, config) | overrides | settings))
 
 
-def _family(config: Mapping[str, Any]) -> str:
+def _class(sampler: str) -> str:
+    return SCHEDULERS[sampler][0] if sampler in SCHEDULERS else sampler
+
+
+def _family(config: Mapping[str, Any], unknown: str = "diffusion") -> str:
     """What a model was trained on, by the settings of its own scheduler."""
     cls = str(config.get("_class_name"))
     if cls in FAMILIES:
         return FAMILIES[cls]
     if config.get("use_flow_sigmas") or config.get("prediction_type") == "flow_prediction":
         return "flow"
-    return next((family for key, family in MARKS.items() if key in config), "diffusion")
+    return next((family for key, family in MARKS.items() if key in config), unknown)
 
 
 def _translated(cls: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,6 +214,5 @@ def _translated(cls: str, config: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     shift = config.get("shift", config.get("flow_shift", 1.0))
     if cls in FLOW_ABLE:
-        flow = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
-        return flow | {"flow_shift": shift}
+        return {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": shift}
     return {"shift": shift}

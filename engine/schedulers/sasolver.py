@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from engine.schedulers.base import Noise
+from engine.schedulers.base import Noise, Step
 from engine.schedulers.multistep import Leg, MultistepScheduler, Seen
 from engine.schedulers.points import Point
 from engine.schedulers.settings import SPACING_KEYS
@@ -48,7 +48,7 @@ class SASolverScheduler(MultistepScheduler):
         strength = self.config.tau_func
         return strength(at.timestep) if strength else float(200 <= at.timestep <= 800)
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """Correct the last step with the noise that it had, then predict the next."""
         config = self.config
         most = max(config.predictor_order, config.corrector_order - 1)

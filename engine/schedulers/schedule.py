@@ -1,15 +1,16 @@
 """The schedule of a run, and finding one's place in it."""
 
 import math
-import operator
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from engine.config import check_names, within
 from engine.errors import EngineError
 from engine.schedulers import tables
 from engine.schedulers.levels import Levels
@@ -29,6 +30,11 @@ class Schedule(Levels):
 
     whole_timesteps: ClassVar[bool] = False
     """Timesteps are int64 wherever they are whole; else always float32."""
+
+    takes: ClassVar[tuple[str, ...]] = ("timesteps", "sigmas")
+    """What `set_timesteps` takes after the device, in this order."""
+    said: Mapping[str, Any] = MappingProxyType({})
+    """What it was given of these for this run, beside timesteps and sigmas."""
 
     timesteps: Tensor
     """Descending; what a denoising loop walks over."""
@@ -65,6 +71,9 @@ class Schedule(Levels):
         if sigmas is not None:
             return self.through(self.timesteps_at(sigmas[:-1]), sigmas)
         assert timesteps is not None
+        flow = "use_flow_sigmas" if self.scaling == "flow" else None
+        if why := self.shape or flow or ("timestep_type" if self.continuous else None):
+            raise EngineError(f"{why} makes its own timesteps: give sigmas, or switch it off.")
         return self.through(timesteps, np.append(self.sigmas_at(timesteps), self.end_sigma))
 
     def reset(self) -> None:
@@ -74,18 +83,24 @@ class Schedule(Levels):
         self,
         num_inference_steps: int | None = None,
         device: torch.device | str | None = None,
-        timesteps: Sequence[float] | None = None,
-        sigmas: Sequence[float] | None = None,
+        *given: Any,
+        **named: Any,
     ) -> None:
         """Compute the schedule of a run and forget the last one.
 
-        num_inference_steps: 1 to `num_train_timesteps`. In its place, where the class takes them,
-        descending custom `timesteps`, or `sigmas` including the final one; of flow matching its
-        own levels, before the shift and without the final one.
-        device: where `timesteps` lie. Raises `EngineError`.
+        num_inference_steps: 1 to `num_train_timesteps`. In its place descending custom
+        `timesteps`, or `sigmas` including the final one; of flow matching its own levels, before
+        the shift and without the final one.
+        device: where `timesteps` lie. given, named: what the class `takes`. Raises `EngineError`.
         """
-        if sum(given is not None for given in (num_inference_steps, timesteps, sigmas)) != 1:
+        named |= dict(zip(self.takes, given, strict=False))
+        check_names(
+            "argument of set_timesteps", named, dict.fromkeys((*self.takes, *Schedule.takes))
+        )
+        timesteps, sigmas = named.pop("timesteps", None), named.pop("sigmas", None)
+        if sum(way is not None for way in (num_inference_steps, timesteps, sigmas)) != 1:
             raise EngineError("Give exactly one of num_inference_steps, timesteps and sigmas.")
+        self.said = {name: value for name, value in named.items() if value is not None}
         if num_inference_steps is None:
             last = len(self) - ("beta_schedule" in self.keys)
             levels = (1, 1e-6, 1.0) if self.scaling == "flow" else (2, 0.0, math.inf)
@@ -95,9 +110,8 @@ class Schedule(Levels):
             )
             self.num_inference_steps = plan.steps
         else:
-            steps, most = operator.index(num_inference_steps), self.config.num_train_timesteps
-            if not 1 <= steps <= most:
-                raise EngineError(f"num_inference_steps is {steps}; choose 1 to {most}.")
+            most = self.config.num_train_timesteps
+            steps = int(within("num_inference_steps", num_inference_steps, 1, most))
             own = not self.config.get("schedule_type")
             plan = self.plan(steps) if own else Schedule.plan(self, steps)
             self.num_inference_steps = steps
@@ -184,9 +198,12 @@ class Schedule(Levels):
 def _descending(name: str, values: Any, least: int, lowest: float, highest: float) -> Any:
     if values is None:
         return None
-    array = np.asarray(values, dtype=np.float64)
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.full(1, np.nan)
     right = array.ndim == 1 and len(array) >= least and np.isfinite(array).all()
     if not (right and (np.diff(array) < 0).all() and lowest <= array[-1] and array[0] <= highest):
         ends = f"from {highest} at most to {lowest} at least"
-        raise EngineError(f"{name} are {array.tolist()}; give {least} or more, descending, {ends}.")
+        raise EngineError(f"{name} are {values}; give {least} or more, descending, {ends}.")
     return array

@@ -7,29 +7,35 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.errors import EngineError, unknown_name
+from engine.schedulers.tables import SHAPES, SPACINGS, Array
 
-__all__ = ["AUTOMATIC", "SCHEDULE_TYPES", "settings_of_type", "sigmas_of_type", "type_named"]
-
-Array = npt.NDArray[np.float64]
+__all__ = [
+    *("AUTOMATIC", "SCHEDULE_TYPES", "settings_of_type", "sigmas_of_type", "type_named"),
+    "unspanned",
+]
 
 AUTOMATIC = "Automatic"
 """What the scheduler's own settings say; "" means the same."""
+
+SIGMA_SCHEDULES = {name: {"sigma_schedule": name.lower()} for name in ("Karras", "Exponential")}
+"""Name -> the settings that mean it in EDM's classes."""
 
 ALIASES = {"align your steps": "AYS"}
 
 SHAPE_FLAGS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas")
 
-AYS_SD = (
-    *(14.6146412293, 6.4745760956, 3.8636745985, 2.6946151520, 1.8841921177, 1.3943805092),
-    *(0.9642583904, 0.6523686016, 0.3977456272, 0.1515232662, 0.0291671582),
-)
-AYS_SDXL = (
-    *(14.6146412293, 6.3184485287, 3.7681790315, 2.1811480769, 1.3405244945, 0.8620721141),
-    *(0.5550693289, 0.3798540708, 0.2332364134, 0.1114188177, 0.0291671582),
-)
+ALIGNED = {
+    "AYS": (
+        *(14.6146412293, 6.4745760956, 3.8636745985, 2.6946151520, 1.8841921177, 1.3943805092),
+        *(0.9642583904, 0.6523686016, 0.3977456272, 0.1515232662, 0.0291671582),
+    ),
+    "AYS SDXL": (
+        *(14.6146412293, 6.3184485287, 3.7681790315, 2.1811480769, 1.3405244945, 0.8620721141),
+        *(0.5550693289, 0.3798540708, 0.2332364134, 0.1114188177, 0.0291671582),
+    ),
+}
 """The levels of ten steps (Sabour et al. 2024, Align Your Steps, arXiv 2404.14507)."""
 
 
@@ -58,9 +64,9 @@ def settings_of_type(name: str, keys: Collection[str], config: Mapping[str, Any]
     off: dict[str, Any] = {key: False for key in SHAPE_FLAGS if key in keys}
     if "schedule_type" in config:
         off["schedule_type"] = ""
-    own, _ = SCHEDULE_TYPES[name]
-    if own and own.keys() <= set(keys):
-        return off | own
+    for own in (SCHEDULE_TYPES[name][0], SIGMA_SCHEDULES.get(name, {})):
+        if own and own.keys() <= set(keys):
+            return off | own
     return off | {"schedule_type": name}
 
 
@@ -70,9 +76,22 @@ def sigmas_of_type(name: str, table: Array, steps: int) -> Array:
     steps: 1 to T. The level where the last step ends is not among them. Raises `EngineError` where
     the table does not suit the type.
     """
+    if reason := unspanned(name, table[0], table[-1]):
+        raise EngineError(reason)
     _, levels = SCHEDULE_TYPES[name]
     assert levels is not None, "the automatic type is no key of a configuration"
     return levels(table, steps)
+
+
+def unspanned(name: str, low: float, high: float) -> str:
+    """Why a type does not suit a model with levels from `low` to `high`; "" if it does."""
+    published = ALIGNED.get(name)
+    if published is None or (low <= 1.01 * published[-1] and high >= published[1]):
+        return ""
+    return (
+        f"{name} was found for noise levels from {published[-1]:.3g} to {published[0]:.3g}; "
+        f"this model's go from {low:.3g} to {high:.3g}. Choose another schedule type."
+    )
 
 
 def _at(table: Array, timesteps: Array) -> Array:
@@ -104,30 +123,17 @@ def _ddim(table: Array, steps: int) -> Array:
 
 def _trailing(table: Array, steps: int) -> Array:
     """Lin et al. 2023 (arXiv 2305.08891), table 2."""
-    from engine.schedulers.tables import SPACINGS
-
     return table[SPACINGS["trailing"](len(table), steps, 0).astype(int)]
 
 
 def _shaped(key: str) -> Callable[[Array, int], Array]:
-    def levels(table: Array, steps: int) -> Array:
-        from engine.schedulers.tables import SHAPES
-
-        return SHAPES[key](float(table[0]), float(table[-1]), steps)
-
-    return levels
+    return lambda table, steps: SHAPES[key](table[0], table[-1], steps)
 
 
 def _aligned(published: tuple[float, ...]) -> Callable[[Array, int], Array]:
     """Published levels, resampled in their logarithm; the first is the model's own highest."""
 
     def levels(table: Array, steps: int) -> Array:
-        if table[0] > 1.01 * published[-1] or table[-1] < published[1]:
-            raise EngineError(
-                f"AYS was found for noise levels from {published[-1]:.3g} to {published[0]:.3g}; "
-                f"this model's go from {table[0]:.3g} to {table[-1]:.3g}. Choose another schedule "
-                "type."
-            )
         places = np.linspace(0, len(published) - 1, steps + 1)[:-1]
         sigmas = np.exp(np.interp(places, np.arange(len(published)), np.log(published)))
         return np.append(table[-1], sigmas[1:])
@@ -146,8 +152,8 @@ SCHEDULE_TYPES: dict[str, tuple[dict[str, Any], Callable[[Array, int], Array] | 
     "Normal": ({}, _normal),
     "DDIM": ({"timestep_spacing": "leading", "steps_offset": 1}, _ddim),
     "Trailing": ({"timestep_spacing": "trailing"}, _trailing),
-    "AYS": ({}, _aligned(AYS_SD)),
-    "AYS SDXL": ({}, _aligned(AYS_SDXL)),
+    "AYS": ({}, _aligned(ALIGNED["AYS"])),
+    "AYS SDXL": ({}, _aligned(ALIGNED["AYS SDXL"])),
 }
 """Name -> (the settings that mean it, where a scheduler class has them all; elsewhere
 f(training table, steps): the noise levels, as AUTOMATIC1111 and ComfyUI define them)."""

@@ -1,5 +1,6 @@
 """The configuration of schedulers: groups of keys that classes have in common, and the base."""
 
+import math
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,6 +12,8 @@ from engine.schedulers import tables
 
 __all__ = ["BETA_KEYS", "CLIP_KEYS", "SHAPE_KEYS", "SPACING_KEYS", "THRESHOLD_KEYS", "Settings"]
 
+COUNT, POSITIVE = (1, math.inf), (1e-9, 1e9)
+
 BETA_KEYS: dict[str, Any] = {
     "num_train_timesteps": 1000,
     "beta_start": 0.0001,
@@ -20,11 +23,7 @@ BETA_KEYS: dict[str, Any] = {
     "prediction_type": "epsilon",
 }
 SPACING_KEYS: dict[str, Any] = {"timestep_spacing": "linspace", "steps_offset": 0}
-SHAPE_KEYS: dict[str, Any] = {
-    "use_karras_sigmas": False,
-    "use_exponential_sigmas": False,
-    "use_beta_sigmas": False,
-}
+SHAPE_KEYS: dict[str, Any] = dict.fromkeys(tables.SHAPES, False)
 THRESHOLD_KEYS: dict[str, Any] = {
     "thresholding": False,
     "dynamic_thresholding_ratio": 0.995,
@@ -37,6 +36,14 @@ class Settings(Tabled):
     """What is read from and written to `scheduler_config.json`."""
 
     config_name: ClassVar[str] = "scheduler_config.json"
+    optional = frozenset({"schedule_type"})
+    limits = {
+        **dict.fromkeys(("num_train_timesteps", "solver_order", "original_inference_steps"), COUNT),
+        **dict.fromkeys(("sigma_min", "sigma_max", "sigma_data", "rho"), POSITIVE),
+        **dict.fromkeys(("shift", "flow_shift", "clip_sample_range", "sample_max_value"), POSITIVE),
+        **dict.fromkeys(("beta_start", "beta_end"), (1e-9, 0.9999)),
+        **{"steps_offset": (0, math.inf), "dynamic_thresholding_ratio": (0.0, 1.0)},
+    }
     choices = {
         "final_sigmas_type": ("zero", "sigma_min"),
         "interpolation_type": ("linear", "log_linear"),

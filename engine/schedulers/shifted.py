@@ -1,10 +1,7 @@
 """Schedules whose levels on the line of flow matching are shifted towards the noise."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
-
-import torch
 
 from engine.errors import EngineError
 from engine.schedulers.base import Scheduler
@@ -18,32 +15,19 @@ SHIFT_KEYS: dict[str, Any] = {"use_dynamic_shifting": False, "time_shift_type": 
 class ShiftedScheduler(Scheduler):
     """Levels s of (1 - s) * x0 + s * eps; Esser et al. 2024 (arXiv 2403.03206), section 5.3.2."""
 
-    mu: float | None = None
-
-    def set_timesteps(
-        self,
-        num_inference_steps: int | None = None,
-        device: torch.device | str | None = None,
-        timesteps: Sequence[float] | None = None,
-        sigmas: Sequence[float] | None = None,
-        mu: float | None = None,
-    ) -> None:
-        """As in every scheduler; mu says how far `use_dynamic_shifting` shifts, by picture size."""
-        if mu is not None and not self.setting("use_dynamic_shifting", False):
-            raise EngineError("mu is given, which only use_dynamic_shifting=True heeds.")
-        self.mu = mu
-        super().set_timesteps(num_inference_steps, device, timesteps, sigmas)
+    takes = ("mu", "timesteps", "sigmas")
 
     @property
     def shift(self) -> float:
-        """1 leaves levels as they are; more means larger ones."""
-        if self.mu is not None:
-            linear = self.config.time_shift_type == "linear"
-            return self.mu if linear else math.exp(self.mu)
-        if self.setting("use_dynamic_shifting", False):
-            raise EngineError(
-                "use_dynamic_shifting is on: give set_timesteps a mu, or switch it off."
-            )
+        """1 leaves levels as they are; more means larger ones.
+
+        With `use_dynamic_shifting` the mu of `set_timesteps` says it, by picture size.
+        """
+        mu, dynamic = self.said.get("mu"), self.setting("use_dynamic_shifting", False)
+        if dynamic and mu is not None:
+            return float(mu if self.config.time_shift_type == "linear" else math.exp(mu))
+        if dynamic:
+            raise EngineError("use_dynamic_shifting is on: give set_timesteps a mu, or set it off.")
         return float(self.setting("flow_shift", self.setting("shift", 1.0)))
 
     def shifted(self, levels: Array) -> Array:

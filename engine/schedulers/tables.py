@@ -1,43 +1,29 @@
 """Noise schedules as numbers: betas, spacings of timesteps, and shapes of sigma.
 
-Everything here runs on the host. Tables of sigma ascend with the timestep; schedules descend.
+Everything here is of numpy. Tables of sigma ascend with the timestep; schedules descend.
 """
 
 import math
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-
-from engine.config import choice
 
 __all__ = [
-    "SHAPES",
-    "SPACINGS",
-    "Array",
-    "Timesteps",
-    "betas",
-    "flow_levels",
-    "flow_sigmas",
-    "karras",
-    "rest_of",
-    "sigma_to_timestep",
-    "sigmas_of",
-    "zero_terminal_snr",
+    *("BETAS", "SHAPES", "SPACINGS", "Array", "Timesteps", "ends_of", "flow_levels"),
+    *("flow_sigmas", "karras", "rest_of", "sigma_to_timestep"),
 ]
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Timesteps: TypeAlias = npt.NDArray[np.int64]
+Line: TypeAlias = Callable[[float, float, int], Any]
 
 
-def _capped(alpha_bar: Callable[[Array], Array], steps: int, max_beta: float = 0.999) -> Tensor:
+def _capped(alpha_bar: Callable[[Array], Array], steps: int, max_beta: float = 0.999) -> Array:
     """Betas of a cumulative product of alphas that is a function of t = 0..1."""
     product = alpha_bar(np.arange(steps + 1) / steps)
-    betas = np.minimum(1 - product[1:] / product[:-1], max_beta)
-    return torch.tensor(betas, dtype=torch.float32, device="cpu")
+    return np.minimum(1 - product[1:] / product[:-1], max_beta)
 
 
 def _cosine(t: Array) -> Array:
@@ -45,45 +31,18 @@ def _cosine(t: Array) -> Array:
     return np.cos((t + 0.008) / 1.008 * math.pi / 2) ** 2
 
 
-def _line(start: float, end: float, steps: int) -> Tensor:
-    return torch.linspace(start, end, steps, dtype=torch.float32, device="cpu")
+def _sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x)) if isinstance(x, np.ndarray) else x.sigmoid()
 
 
-BETAS: dict[str, Callable[[float, float, int], Tensor]] = {
-    "linear": _line,
-    "scaled_linear": lambda start, end, steps: _line(start**0.5, end**0.5, steps) ** 2,
-    "squaredcos_cap_v2": lambda start, end, steps: _capped(_cosine, steps),
-    "exp": lambda start, end, steps: _capped(lambda t: np.exp(-12 * t), steps),
-    "sigmoid": lambda start, end, steps: _line(-6, 6, steps).sigmoid() * (end - start) + start,
+BETAS: dict[str, Callable[[Line, float, float, int], Any]] = {
+    "linear": lambda line, start, end, steps: line(start, end, steps),
+    "scaled_linear": lambda line, start, end, steps: line(start**0.5, end**0.5, steps) ** 2,
+    "squaredcos_cap_v2": lambda line, start, end, steps: _capped(_cosine, steps),
+    "exp": lambda line, start, end, steps: _capped(lambda t: np.exp(-12 * t), steps),
+    "sigmoid": lambda line, start, end, steps: _sigmoid(line(-6, 6, steps)) * (end - start) + start,
 }
-
-
-def betas(schedule: str, start: float, end: float, steps: int) -> Tensor:
-    """Variances added at each training timestep: (steps,), float32.
-
-    float32 because checkpoints were trained and are sampled elsewhere with that table: at small
-    timesteps its rounding moves sigma by up to 1e-4 of itself. All that follows is in float64.
-    Raises `EngineError` for an unknown schedule.
-    """
-    return BETAS[choice("beta_schedule", schedule, BETAS)](start, end, steps)
-
-
-def zero_terminal_snr(betas: Tensor) -> Tensor:
-    """Shift and scale the signal so that none is left at the last timestep.
-
-    Lin et al. 2023 (arXiv 2305.08891), algorithm 1. betas: (T,); so is the result.
-    """
-    signal = (1.0 - betas).cumprod(0).sqrt()
-    first, last = signal[0].clone(), signal[-1].clone()
-    alphas_cumprod = ((signal - last) * (first / (first - last))) ** 2
-    alphas = torch.cat([alphas_cumprod[:1], alphas_cumprod[1:] / alphas_cumprod[:-1]])
-    return 1 - alphas
-
-
-def sigmas_of(alphas_cumprod: Tensor) -> Array:
-    """Noise levels of the training timesteps in x = x0 + sigma * eps: (T,), ascending."""
-    alpha: Array = alphas_cumprod.double().numpy()
-    return np.sqrt((1 - alpha) / alpha)
+"""Name -> f(line, beta_start, beta_end, steps): (steps,); line: as `np.linspace`, or of torch."""
 
 
 def _leading(total: int, steps: int, offset: int) -> Array:
@@ -192,3 +151,21 @@ def rest_of(sigmas: Array, sigma: float, steps: int) -> tuple[Array, Array]:
     levels = np.where(places <= n - 1, above, below)
     levels[0] = sigma
     return levels, places
+
+
+def ends_of(config: Mapping[str, Any]) -> tuple[float, float]:
+    """The lowest and the highest noise level of a model with these scheduler settings.
+
+    To three digits, for settings as they stand in a file; 0 and infinity where they are no numbers.
+    """
+    try:
+        betas = config.get("trained_betas")
+        if betas is None:
+            ends = config.get("beta_start", 0.0001), config.get("beta_end", 0.02)
+            make = BETAS[config.get("beta_schedule", "linear")]
+            betas = make(np.linspace, *ends, min(config.get("num_train_timesteps", 1000), 10**5))
+        signal = np.cumprod(1 - np.asarray(betas, dtype=np.float64))[[0, -1]]
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return 0.0, math.inf  # whoever builds the scheduler says what is wrong
+    low, high = np.sqrt(1 / signal - 1).tolist()
+    return low, math.inf if config.get("rescale_betas_zero_snr") else high

@@ -6,20 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.schedulers.base import Noise
+from engine.schedulers.base import Noise, Step
 from engine.schedulers.euler import ancestral
 from engine.schedulers.interpolated import InterpolatedScheduler
 from engine.schedulers.points import Pair, Plan, Point
 from engine.schedulers.settings import CLIP_KEYS, SHAPE_KEYS
 from engine.schedulers.tables import Array
 
-__all__ = [
-    "HeunDiscreteScheduler",
-    "KDPM2AncestralDiscreteScheduler",
-    "KDPM2DiscreteScheduler",
-    "TwoCallScheduler",
-    "two_calls",
-]
+__all__ = ["HeunDiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler"]
 
 
 def two_calls(timesteps: Array, sigmas: Array, times: Array, middles: Array) -> Plan:
@@ -77,7 +71,7 @@ class HeunDiscreteScheduler(TwoCallScheduler):
         end = self.timesteps_at(sigmas[-1:])
         return two_calls(timesteps, sigmas, np.append(timesteps[1:], end), sigmas[1:])
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """Euler's step, then the step anew with the mean of the slopes at both its ends."""
         x0, eps = self.estimate(at, x, m)
         if self.config.clip_sample:
@@ -104,7 +98,7 @@ class KDPM2DiscreteScheduler(TwoCallScheduler):
         """The level that a step goes down to, and the deviation of the noise that it adds then."""
         return next_sigma, 0.0
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """Euler's step to the middle; then one from the start to the end, with its slope."""
         x0, eps = self.estimate(at, x, m)
         start, x = self.begun(at, x)

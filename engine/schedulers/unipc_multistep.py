@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from engine.errors import EngineError
-from engine.schedulers.base import Noise
+from engine.schedulers.base import Noise, Step
 from engine.schedulers.multistep import Leg, MultistepScheduler, Seen
 from engine.schedulers.points import Point
 from engine.schedulers.settings import SPACING_KEYS
@@ -63,7 +63,7 @@ class UniPCMultistepScheduler(MultistepScheduler):
         super().reset()
         self.order_before = 0
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
         """Correct the last step by what is said at its end (UniC), then predict the next (UniP)."""
         call, x0 = self.seen(at, x, m, data=self.config.predict_x0)
         if self.history and at.index - 1 not in self.config.disable_corrector:

@@ -167,6 +167,20 @@ def test_a_configuration_that_cannot_be_built_says_why(kind: Any, config: Any, n
         kind.from_config(config)
 
 
+def test_an_override_is_checked_as_the_file_is() -> None:
+    kind, config = UNet2DModel, {"sample_size": 8, "future": 1}
+    with torch.device("meta"):
+        assert kind.from_config(config, dropout=0.0).config.future == 1
+        with pytest.raises(CheckpointError, match=r"dropout is 0\.5, supported is only 0\.0"):
+            kind.from_config(config, dropout=0.5)
+        with pytest.raises(
+            EngineError, match=r"no setting of UNet2DModel 'sampl_size'.* sample_size"
+        ):
+            kind.from_config(config, sampl_size=16)
+        with pytest.raises(EngineError, match="read a folder"):
+            kind.from_config("unet")
+
+
 @torch.no_grad()
 def test_a_model_with_sizes_asks_for_them() -> None:
     unet = UNet2DConditionModel.from_config(toy(CONDITIONAL["Stable Diffusion XL"]))

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+import engine
 from engine import DiffusionPipeline
+from engine.errors import EngineError
 from engine.pipelines import Control, Request
 from engine.pipelines.changes import Change
 from engine.schedulers import scheduler_named
@@ -205,6 +207,23 @@ def test_more_steps_than_the_model_was_trained_on(pipeline: Any) -> None:
     finally:
         pipeline.scheduler = own
     assert "steps is 11: this model was trained on 10 timesteps" in taken.refused
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [
+        *("FlowMatchEulerDiscreteScheduler", "EDMEulerScheduler", "IPNDMScheduler"),
+        *("CMStochasticIterativeScheduler", "DDIMInverseScheduler"),
+    ],
+)
+def test_a_scheduler_of_another_family_is_refused(cls: str, pipeline: Any) -> None:
+    own = pipeline.scheduler
+    try:
+        pipeline.scheduler = getattr(engine, cls).from_config(own.config)
+        with pytest.raises(EngineError, match=rf"{cls} .*Give the pipeline a scheduler that fits"):
+            pipeline("a red ball", num_inference_steps=2)
+    finally:
+        pipeline.scheduler = own
 
 
 def test_a_model_without_texts_has_no_guidance_to_change(unconditional: Any) -> None:

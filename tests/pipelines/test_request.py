@@ -91,6 +91,30 @@ def test_what_a_model_cannot_do_is_told_by_its_settings(change: dict[str, Any], 
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"schedule_type": "Beta"}, "schedule_type is 'Beta': Beta is not for EDMEulerScheduler"),
+        ({"scheduler": "EDM DPM++ 2M Simple"}, "choose Automatic or Karras or Exponential"),
+        (
+            {"scheduler": "EDM DPM++ 2M", "schedule_type": "AYS"},
+            "not for EDM DPM++ 2M with EDM models",
+        ),
+        ({"changes": [{"call": 2, "schedule_type": "DDIM"}]}, "schedule_type is 'DDIM'"),
+        ({"changes": [{"call": 2, "scheduler": "EDM Euler Normal"}]}, "schedule_type is 'Normal'"),
+    ],
+)
+def test_a_schedule_type_has_to_fit_as_well(change: dict[str, Any], words: str) -> None:
+    settings = {"_class_name": "EDMEulerScheduler", "num_train_timesteps": 100}
+    fine = {"changes": [{"call": 2, "scheduler": "EDM DPM++ 2M"}, {"call": 3, "scheduler": ""}]}
+    request = Request.from_dict({"model": "m", "prompt": "a", "schedule_type": "Karras"} | fine)
+    assert request.check().check_for(settings) is request
+    with pytest.raises(RequestError) as caught:
+        asked = request.to_dict() | {"schedule_type": ""} | change
+        Request.from_dict(asked).check().check_for(settings)
+    assert words in str(caught.value)
+
+
 def test_unknown_fields_are_named() -> None:
     with pytest.raises(RequestError, match="colour"):
         Request.from_dict({"model": "m", "colour": "red"})

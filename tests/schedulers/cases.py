@@ -36,6 +36,10 @@ OPTIONS: dict[str, dict[str, Settings]] = {
         **SHAPED,
         "karras_ends": {"use_karras_sigmas": True, "sigma_min": 0.1, "sigma_max": 10.0},
         "log_linear": {"interpolation_type": "log_linear"},
+        **{
+            f"log_linear_{name}": {"interpolation_type": "log_linear"} | shape
+            for name, shape in SHAPED.items()
+        },
         "sigma_min": {"final_sigmas_type": "sigma_min"},
         "continuous": {"timestep_type": "continuous"},
     },
@@ -424,7 +428,12 @@ CUSTOM: list[tuple[str, Settings]] = [
 BAD_SCHEDULES: list[tuple[str, Settings, str]] = [
     ("DDIMScheduler", {"num_inference_steps": 0}, "is 0; choose 1 to 1000"),
     ("DDIMScheduler", {"num_inference_steps": 1001}, "is 1001; choose 1 to 1000"),
-    ("PNDMScheduler", {"num_inference_steps": 3}, "needs 4 or more"),
+    ("DDIMScheduler", {"num_inference_steps": 10.0}, r"is 10\.0; choose 1 to 1000, a whole number"),
+    ("DDIMScheduler", {"num_inference_steps": True}, "is True; choose 1 to 1000"),
+    ("DDPMScheduler", {"timesteps": ["a"]}, r"timesteps are \['a'\]; give 1 or more, descending"),
+    ("DDPMScheduler", {"timesteps": 5}, "timesteps are 5; give 1 or more, descending"),
+    ("EulerDiscreteScheduler", {"sigmas": [[1.0], [2.0, 3.0]]}, "give 2 or more, descending"),
+    ("PNDMScheduler", {"num_inference_steps": 3}, "is 3; choose 4 or more"),
     ("DDPMScheduler", {"timesteps": [1000, 3]}, "from 999 at most"),
     ("EulerDiscreteScheduler", {"sigmas": [float("inf"), 1.0, 0.0]}, "descending"),
     ("EulerDiscreteScheduler", {"timesteps": [float("nan")]}, "descending"),
@@ -435,7 +444,7 @@ BAD_SCHEDULES: list[tuple[str, Settings, str]] = [
     ("DDPMScheduler", {"timesteps": [9, 9]}, "descending"),
     ("EulerDiscreteScheduler", {}, "exactly one"),
     ("EulerDiscreteScheduler", {"num_inference_steps": 3, "sigmas": [1.0, 0.0]}, "exactly one"),
-    ("EulerDiscreteScheduler", {"timesteps": [3, 9]}, r"timesteps are \[3.0, 9.0\]"),
+    ("EulerDiscreteScheduler", {"timesteps": [3, 9]}, r"timesteps are \[3, 9\]"),
     ("EulerDiscreteScheduler", {"sigmas": [3.0, 9.0, 0.0]}, "descending"),
     ("EulerDiscreteScheduler", {"sigmas": [float("nan"), 0.0]}, "descending"),
     ("HeunDiscreteScheduler", {"timesteps": [9, 9]}, "descending"),
@@ -443,10 +452,14 @@ BAD_SCHEDULES: list[tuple[str, Settings, str]] = [
     ("CMStochasticIterativeScheduler", {"timesteps": [40, 3]}, "whole numbers below 40"),
     ("CMStochasticIterativeScheduler", {"timesteps": [9, 2.5]}, "whole numbers below 40"),
     ("EDMEulerScheduler", {"sigmas": [3.0, 9.0, 0.0]}, "descending"),
-    ("LCMScheduler", {"num_inference_steps": 51}, "is 51 and original_inference_steps 50"),
+    ("LCMScheduler", {"num_inference_steps": 51}, r"is 51; choose 1 to 50"),
     ("LCMScheduler", {"timesteps": [9, 2.5]}, "whole numbers below 1000"),
     ("DDIMInverseScheduler", {"timesteps": [9, 3]}, "goes upwards"),
-    ("DPMSolverMultistepScheduler", {"num_inference_steps": 5, "mu": 1.0}, "only use_dynamic"),
+    (
+        "DPMSolverMultistepScheduler",
+        {"num_inference_steps": 5, "nu": 1.0},
+        "set_timesteps 'nu'. Nea",
+    ),
 ]
 """Class, arguments of `set_timesteps` that it refuses, and what it says."""
 

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -7,11 +8,12 @@ import engine.schedulers
 from engine.checkpoints.components import CLASSES
 from engine.errors import EngineError
 from engine.schedulers import SCHEDULERS, scheduler_named
-from engine.schedulers.registry import SCHEDULER_CLASSES, split_name, unfit
+from engine.schedulers.registry import FAMILIES as KINDS
+from engine.schedulers.registry import SCHEDULER_CLASSES, misplaced, split_name, unfit
 from engine.schedulers.schedule_types import SCHEDULE_TYPES
 from tests.samplers import SAMPLERS
 
-FAMILIES = {
+FAMILIES: dict[str, dict[str, Any]] = {
     "diffusion": {"_class_name": "PNDMScheduler", "prediction_type": "epsilon"},
     "flow": {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0},
     "EDM": {"_class_name": "EDMEulerScheduler"},
@@ -131,6 +133,35 @@ def test_what_does_not_fit_is_refused_with_the_reason(name: str, family: str) ->
         with pytest.raises(EngineError) as caught:
             scheduler_named(name, config)
         assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize("cls", SCHEDULER_CLASSES)
+def test_what_another_family_left_in_the_settings_tells(cls: str) -> None:
+    """As after `X.from_config(pipeline.scheduler.config)`; iPNDM's own settings tell nothing."""
+    family = {name: KINDS.get(name, "diffusion") for name in SCHEDULER_CLASSES}
+    for source in SCHEDULER_CLASSES:
+        written = getattr(engine.schedulers, source)().config.to_dict()
+        for key in ("algorithm_type", "sigma_min", "sigma_max"):  # theirs mean nothing to others
+            written.pop(key, None)
+        made = getattr(engine.schedulers, cls).from_config(written)
+        reason = misplaced(made)
+        if "inverse" in (family[cls], family[source]):
+            assert bool(reason) == (family[cls] != "diffusion"), source
+        elif source != "IPNDMScheduler":
+            assert bool(reason) == (family[cls] != family[source]), source
+            assert not reason or reason.startswith(f"{cls} is for {family[cls]} models"), reason
+        assert bool(misplaced(getattr(engine.schedulers, cls)())) == (family[cls] == "inverse")
+
+
+@pytest.mark.parametrize("cls", SCHEDULER_CLASSES)
+def test_a_flow_model_has_its_place_in_every_class_that_does_flow(cls: str) -> None:
+    flow = {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": 3.0}
+    kind = getattr(engine.schedulers, cls)
+    made = kind.from_config({"shift": 3.0} | (flow if "use_flow_sigmas" in kind.keys else {}))
+    assert bool(misplaced(made)) == (made.scaling != "flow")
+    if not cls.startswith(("DD", "DPMSolverM", "DPMSolverSing", "SA")):
+        learned = kind.from_config({"variance_type": "learned"})
+        assert "takes no predicted variance" in misplaced(learned)
 
 
 @pytest.mark.parametrize("name", ["UniPC", "DPM++ 2M"])

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from typing import Any
 
 import diffusers
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 
 import engine.schedulers
 from engine.errors import EngineError
-from engine.schedulers import scheduler_named
+from engine.schedulers import SCHEDULERS, scheduler_named, tables
+from engine.schedulers.registry import unfit, unfit_type
 from engine.schedulers.schedule_types import (
     AUTOMATIC,
     SCHEDULE_TYPES,
@@ -17,6 +19,7 @@ from engine.schedulers.schedule_types import (
 )
 from tests.samplers import SAMPLERS
 from tests.schedulers.oracle import STABLE_DIFFUSION
+from tests.schedulers.test_registry import FAMILIES
 
 TYPES = [name for name in SCHEDULE_TYPES if name != AUTOMATIC]
 TABLE = engine.schedulers.DDIMScheduler(**STABLE_DIFFUSION).table
@@ -74,9 +77,62 @@ def test_aligned_steps_for_other_numbers_lie_between() -> None:
 
 
 def test_aligned_steps_do_not_suit_every_model() -> None:
-    scheduler = scheduler_named("Euler AYS", {"trained_betas": [0.1] * 10})
-    with pytest.raises(EngineError, match=r"this model's go from 0\.333 to 1\.37"):
-        scheduler.set_timesteps(5)
+    config = {"trained_betas": [0.1] * 10}
+    scheduler = engine.schedulers.EulerDiscreteScheduler(**config, schedule_type="AYS")
+    for make in (lambda: scheduler_named("Euler AYS", config), lambda: scheduler.set_timesteps(5)):
+        with pytest.raises(EngineError, match=r"this model's go from 0\.333 to 1\.37"):
+            make()
+
+
+@pytest.mark.parametrize("zero_snr", [False, True])
+@pytest.mark.parametrize("schedule", tables.BETAS)
+def test_the_ends_of_a_table_are_known_without_it(schedule: str, zero_snr: bool) -> None:
+    config: dict[str, Any] = {"beta_schedule": schedule, "rescale_betas_zero_snr": zero_snr}
+    config |= {"beta_start": 0.0008, "num_train_timesteps": 600}
+    table = engine.schedulers.DDIMScheduler(**config).table
+    low, high = tables.ends_of(config)
+    assert low == pytest.approx(table[0], rel=1e-3)
+    assert high == (np.inf if zero_snr else pytest.approx(table[-1], rel=5e-3))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"beta_schedule": 3}, {"num_train_timesteps": "x"}, {"trained_betas": {}}, {"beta_end": []}],
+)
+def test_a_damaged_file_has_no_known_ends(config: dict[str, Any]) -> None:
+    assert tables.ends_of(config) == (0.0, np.inf)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_type_fits_where_it_has_an_effect(kind: str, family: str) -> None:
+    """What does not is refused by name; by its settings it fails or is the automatic one."""
+    config = FAMILIES[family] | (STABLE_DIFFUSION if family == "diffusion" else {})
+    for name in (name for name in SCHEDULERS if not unfit(name, config)):
+        reason = unfit_type(kind, name, config)
+        automatic = scheduler_named(name, config)
+        automatic.set_timesteps(6)
+        if not reason:
+            scheduler_named(name, config, kind).set_timesteps(6)
+            continue
+        with pytest.raises(EngineError, match=f"{kind} is not for .*choose Automatic"):
+            scheduler_named(name, config, kind)
+        settings = settings_of_type(kind, automatic.keys, automatic.config)
+        made = type(automatic).from_config(automatic.config, **settings)
+        try:
+            made.set_timesteps(6)
+        except EngineError:
+            continue
+        assert made.sigmas.tolist() == automatic.sigmas.tolist()
+
+
+@pytest.mark.parametrize("name", ["EDM Euler", "EDM DPM++ 2M"])
+def test_types_of_edm_are_its_own_setting(name: str) -> None:
+    config = FAMILIES["EDM"]
+    made = scheduler_named(f"{name} Exponential", config)
+    assert made.config.sigma_schedule == "exponential"
+    made = scheduler_named(name, made.config, "Karras")
+    assert made.config.sigma_schedule == "karras" and "schedule_type" not in made.config
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -9,7 +9,7 @@ from gradio.components import Component
 from engine.errors import RequestError
 from ui.compare.axes import AXES
 from ui.compare.plan import Line
-from ui.samplers import TYPES, sampler_choices
+from ui.samplers import sampler_choices, type_choices
 from ui.shared import SILENT, Inputs, Shared, named_model, offer
 
 __all__ = ["TASK", "AxisInputs", "axis_group", "hide_varied", "lines_of"]
@@ -113,6 +113,7 @@ def _values(shared: Shared, field: str, model: object) -> tuple[dict[str, Any], 
 
 def _choices(shared: Shared, field: str, model: object) -> list[tuple[str, str]]:
     """What can be chosen for a field that is chosen by name; nothing for others."""
-    if field == "scheduler":
-        return sampler_choices(named_model(shared.models, TASK, model))
-    return TYPES if field == "schedule_type" else []
+    if field not in ("scheduler", "schedule_type"):
+        return []
+    info = named_model(shared.models, TASK, model)
+    return sampler_choices(info) if field == "scheduler" else type_choices(info)
