@@ -4,7 +4,7 @@ import functools
 import inspect
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,7 @@ __all__ = [
     "Config",
     "Configured",
     "Tabled",
+    "by_place",
     "check_names",
     "choice",
     "configured",
@@ -57,6 +58,28 @@ def check_names(what: str, names: Iterable[str], known: Iterable[str]) -> None:
     for name in names:
         if name not in table:
             raise unknown_name(what, name, table, table)
+
+
+def by_place(
+    what: str,
+    given: Sequence[Any],
+    names: Sequence[str],
+    named: Mapping[str, Any],
+    more: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Arguments by name, of those given by place and by name.
+
+    names: those that have a place, in order; more: those that have none.
+    Raises `EngineError` for one that is unknown or too many.
+    """
+    check_names(what, named, dict.fromkeys((*names, *more)))
+    places = dict(zip(names, given, strict=False))
+    if len(given) > len(names) or places.keys() & named.keys():
+        order = ", ".join(names) or "none"
+        raise EngineError(
+            f"{what}: {len(given)} are given by place, which are: {order}. Name them."
+        )
+    return {**places, **named}
 
 
 def within(what: str, value: Any, low: float, high: float = math.inf) -> Any:
@@ -264,6 +287,8 @@ class Tabled(Configured):
     """What a key may be, where that is one of a few."""
     limits: ClassVar[Mapping[str, tuple[float, float]]] = {}
     """The lowest and highest number that a key may be, as in `within`; None where it defaults."""
+    positional: ClassVar[int] = 0
+    """How many of the keys may be given by position."""
     keys: ClassVar[frozenset[str]]
     __signature__: ClassVar[inspect.Signature]
 
@@ -274,16 +299,23 @@ class Tabled(Configured):
         cls.choices = {k: v for base in line for k, v in base.get("choices", {}).items()}
         cls.limits = {k: v for base in line for k, v in base.get("limits", {}).items()}
         cls.keys = frozenset(cls.defaults)
-        kind = inspect.Parameter.KEYWORD_ONLY
-        named = [inspect.Parameter(k, kind, default=v) for k, v in cls.defaults.items()]
-        cls.__signature__ = inspect.Signature(named)
+        either, named = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+        kinds = [either if n < cls.positional else named for n in range(len(cls.defaults))]
+        defaults = zip(kinds, cls.defaults.items(), strict=True)
+        keys = [inspect.Parameter(key, kind, default=value) for kind, (key, value) in defaults]
+        cls.__signature__ = inspect.Signature(keys)
 
-    def __init__(self, **settings: Any) -> None:
-        """settings: any of `defaults`. Raises `EngineError` for one that means nothing."""
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        """settings: any of `defaults`, the first `positional` by place or by name.
+
+        Raises `EngineError` for one that means nothing.
+        """
         extra = settings.pop("_unknown", {})
         self._check_names(settings)
-        given = settings | extra
-        self._config = Config({**self.defaults, **given}, frozenset(given))
+        places = list(self.defaults)[: self.positional]
+        settings = by_place(f"setting of {type(self).__name__}", given, places, settings, settings)
+        settings |= extra
+        self._config = Config({**self.defaults, **settings}, frozenset(settings))
         for key in self.keys & self.choices.keys():
             choice(key, self.config[key], self.choices[key])
         for key, default in self.defaults.items():

@@ -178,7 +178,7 @@ class Course:
     def _enter(self, scheduler: Any) -> None:
         """Go on with a scheduler, from where it begins."""
         self.scheduler = scheduler
-        self._index = scheduler.begin_index  # of the next call, in the scheduler's schedule
+        self._index = scheduler.begin_index or 0  # of the next call, in the scheduler's schedule
         later = scheduler.points[self._index + 1 :]
         self.all_steps = self.steps + 1 + sum(point.stage == 0 for point in later)
 

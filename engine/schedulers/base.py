@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from engine.config import check_names
+from engine.config import by_place
 from engine.errors import EngineError
 from engine.noise import Generators, draw_noise
 from engine.outputs import keyed
@@ -37,6 +37,11 @@ class SchedulerOutput(NamedTuple):
 
     prev_sample: Tensor
     pred_original_sample: Tensor
+
+    @property
+    def denoised(self) -> Tensor:
+        """The x0, as LCM calls it."""
+        return self.pred_original_sample
 
 
 class Scheduler(Schedule):
@@ -87,7 +92,7 @@ class Scheduler(Schedule):
         model_output: Tensor,
         timestep: float | Tensor,
         sample: Tensor,
-        *,
+        *given: Any,
         generator: Generators = None,
         variance_noise: Tensor | None = None,
         return_dict: bool = True,
@@ -99,13 +104,15 @@ class Scheduler(Schedule):
         more channels; computed in float32 at least, returned in the sample's dtype.
         timestep: an element of `timesteps`, or its value.
         generator: where a stochastic rule draws from, one or one per image; None is torch's own.
-        variance_noise: unit noise to use instead. options: those in `step_options`.
+        variance_noise: unit noise to use instead. given, options: those in `step_options`.
         return_dict: taken as callers of diffusers give it; the output is a tuple either way.
         Before `set_timesteps` a step of the training schedule is taken and nothing remembered.
         """
         if variance_noise is not None and generator is not None:
             raise EngineError("Both generator and variance_noise are given: give one of them.")
-        check_names(f"option of {type(self).__name__}.step", options, self.step_options)
+        options = by_place(
+            f"option of {type(self).__name__}.step", given, self.step_options, options
+        )
         here = self.point(timestep)
         run = self
         if self.num_inference_steps is None:
@@ -125,7 +132,7 @@ class Scheduler(Schedule):
         x = x if here.scale == 1 else x * (1 / here.scale)
         x, x0 = run.rule(at, x, model_output.to(dtype), noise, **options)
         x = x if at.next_scale == 1 else x * at.next_scale
-        run._next = here.index + 1
+        run.step_index = here.index + 1
         return SchedulerOutput(x.to(sample.dtype), x0.to(sample.dtype))
 
     # Before and beside the steps
@@ -134,7 +141,8 @@ class Scheduler(Schedule):
         """What the model is to be given for a sample: of unit variance."""
         if self.scaling != "variance_exploding":
             return sample
-        return sample / (1 + self.point(timestep).sigma ** 2) ** 0.5
+        data = self.setting("sigma_data", 1.0)
+        return sample / (data**2 + self.point(timestep).sigma ** 2) ** 0.5
 
     def noise_levels(self, timesteps: Tensor) -> Tensor:
         """The sigma of each timestep: (B,), float32."""

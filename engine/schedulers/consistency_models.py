@@ -29,10 +29,6 @@ class CMStochasticIterativeScheduler(PreconditionedScheduler):
     }
 
     @property
-    def init_noise_sigma(self) -> float:
-        return float(self.sigmas.max())
-
-    @property
     def end_sigma(self) -> float:
         return self.config.sigma_min
 

@@ -1,5 +1,7 @@
 """LCM and TCD: few steps, by models that were distilled on the timesteps of another solver."""
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -7,9 +9,9 @@ from torch import Tensor
 from engine.config import within
 from engine.schedulers.base import Noise, Step
 from engine.schedulers.discrete import DiscreteScheduler
-from engine.schedulers.points import Point, combine
+from engine.schedulers.points import Plan, Point, combine
 from engine.schedulers.settings import CLIP_KEYS, THRESHOLD_KEYS
-from engine.schedulers.tables import Timesteps
+from engine.schedulers.tables import Array, Timesteps
 
 __all__ = ["DistilledScheduler", "LCMScheduler", "TCDScheduler"]
 
@@ -20,6 +22,7 @@ class DistilledScheduler(DiscreteScheduler):
     set_alpha_to_one, timestep_spacing and steps_offset are what published files have, and unused.
     """
 
+    takes = ("original_inference_steps", "timesteps", "strength", "sigmas")
     defaults = {
         "beta_start": 0.00085,
         "beta_end": 0.012,
@@ -33,12 +36,28 @@ class DistilledScheduler(DiscreteScheduler):
         "rescale_betas_zero_snr": False,
     }
 
+    any_timestep: ClassVar[bool] = False
+    """Whether it runs over all timesteps where `original_inference_steps` is given for the run."""
+
+    @property
+    def strength(self) -> float:
+        """The share of the schedule that a run goes over, from its end."""
+        return float(within("strength", self.said.get("strength", 1.0), 0.0, 1.0))
+
     def spaced(self, steps: int) -> Timesteps:
-        original = self.config.original_inference_steps
+        original = self.said.get("original_inference_steps", self.config.original_inference_steps)
         within("original_inference_steps", original, 1, len(self))
-        within(f"num_inference_steps (of {original} original_inference_steps)", steps, 1, original)
-        timesteps = np.arange(original, 0, -1) * (len(self) // original) - 1
-        return timesteps[np.linspace(0, original, steps, endpoint=False).astype(int)]
+        if self.any_timestep and "original_inference_steps" in self.said:
+            original = len(self)
+        most = int(original * self.strength)
+        within(f"num_inference_steps (of {original} original_inference_steps)", steps, 1, most)
+        timesteps = np.arange(most, 0, -1) * (len(self) // original) - 1
+        return timesteps[np.linspace(0, most, steps, endpoint=False).astype(int)]
+
+    def custom_plan(self, timesteps: Array | None, sigmas: Array | None) -> Plan:
+        if timesteps is not None:  # of which the first are left out
+            timesteps = timesteps[-max(1, int(len(timesteps) * self.strength)) :]
+        return super().custom_plan(timesteps, sigmas)
 
 
 SIGMA_DATA = 0.5
@@ -63,6 +82,8 @@ class LCMScheduler(DistilledScheduler):
 
 class TCDScheduler(DistilledScheduler):
     """Zheng et al. 2024, Trajectory Consistency Distillation (arXiv 2402.19159)."""
+
+    any_timestep = True
 
     @property
     def end_sigma(self) -> float:

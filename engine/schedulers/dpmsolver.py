@@ -37,8 +37,8 @@ class DPMSolver(History):
         "solver_order": (1, 2, 3),
     }
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        super().__init__(*given, **settings)
         kind = self.config.algorithm_type
         self.data, self.sde = kind.endswith("++") or kind == "deis", kind.startswith("sde")
         self.heun = self.config.solver_type == "heun"
@@ -87,8 +87,8 @@ class DPMSolverMultistepScheduler(DPMSolver, MultistepScheduler):
         "rescale_betas_zero_snr": False,
     }
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        super().__init__(*given, **settings)
         if self.shape is None and self.config.use_lu_lambdas:
             self.shape = "use_exponential_sigmas"  # the same levels
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-from torch import Tensor
 
 from engine.schedulers.base import Scheduler
 from engine.schedulers.dpmsolver import DPMSolver
@@ -35,10 +34,6 @@ class PreconditionedScheduler(ContinuousScheduler):
 
     scaling = "variance_exploding"
 
-    @property
-    def init_noise_sigma(self) -> float:
-        return float((self.sigmas.max() ** 2 + 1) ** 0.5)
-
     def skip_and_out(self, sigma: float) -> Pair:
         """c_skip and c_out at a noise level: x0 = c_skip * x + c_out * model_output."""
         raise NotImplementedError
@@ -51,14 +46,12 @@ class PreconditionedScheduler(ContinuousScheduler):
             points.append(replace(point, x0=(skip, out), eps=eps))
         return tuple(points)
 
-    def scale_model_input(self, sample: Tensor, timestep: float | Tensor) -> Tensor:
-        sigma = self.point(timestep).sigma
-        return sample / (sigma**2 + self.config.sigma_data**2) ** 0.5
-
 
 class EDMScheduler(PreconditionedScheduler):
     """Levels from `sigma_max` to `sigma_min`; the model is told a quarter of their logarithm."""
 
+    takes = ("sigmas", "timesteps")
+    spacing = "leading"
     defaults = {
         "sigma_min": 0.002,
         "sigma_max": 80.0,

@@ -40,7 +40,7 @@ class EulerMethod(Scheduler):
 
     def raised(self, at: Point, sigma_hat: float) -> Pair:
         """x0 as in `Point.x0`, of an x that was raised from `at.sigma` to sigma_hat."""
-        raise NotImplementedError
+        return (1.0, -sigma_hat) if self.prediction_type == "epsilon" else at.x0
 
     def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise, **churn: float) -> Step:
         """Algorithm 2 without its second-order correction; churn: as in `churned`."""
@@ -69,9 +69,6 @@ class EulerDiscreteScheduler(EulerMethod, InterpolatedScheduler):
         "final_sigmas_type": "zero",
         "rescale_betas_zero_snr": False,
     }
-
-    def raised(self, at: Point, sigma_hat: float) -> Pair:
-        return (1.0, -sigma_hat) if self.prediction_type == "epsilon" else at.x0
 
 
 def ancestral(sigma: float, next_sigma: float) -> Pair:

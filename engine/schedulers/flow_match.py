@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.config import Config, within
 from engine.schedulers.base import Noise, Step, options_of
 from engine.schedulers.euler import churned
 from engine.schedulers.points import Plan, Point
 from engine.schedulers.schedule import Schedule
-from engine.schedulers.settings import SHAPE_KEYS
+from engine.schedulers.settings import POSITIVE, SHAPE_KEYS
 from engine.schedulers.shifted import SHIFT_KEYS, ShiftedScheduler
 from engine.schedulers.tables import Array, flow_levels, flow_sigmas
 from engine.schedulers.two_calls import two_calls
@@ -23,6 +24,7 @@ class FlowMatchScheduler(ShiftedScheduler):
 
     scaling = "flow"
     prediction = "flow_prediction"
+    more_options = options_of(churned)
     defaults = {"num_train_timesteps": 1000, "shift": 1.0}
 
     def training_table(self) -> Array:
@@ -51,10 +53,20 @@ class FlowMatchScheduler(ShiftedScheduler):
 
     def custom_plan(self, timesteps: Array | None, sigmas: Array | None) -> Plan:
         """Both before the shift, levels without the end; the model is told timesteps as given."""
-        if timesteps is None:
-            assert sigmas is not None
-            return self.through(*self.along(self.shifted(sigmas)))
-        return self.through(timesteps, self.along(self.shifted(timesteps / len(self)))[1])
+        if sigmas is None:
+            assert timesteps is not None
+            sigmas = timesteps / len(self)
+        own, levels = self.along(self.shifted(sigmas))
+        return self.through(own if timesteps is None else timesteps, levels)
+
+    def set_shift(self, shift: float) -> None:
+        """Take this in place of the configured shift, from the next `set_timesteps` on."""
+        settings = {**self.config, "shift": within("shift", shift, *POSITIVE)}
+        self._config = Config(settings, self.config.given | {"shift"})
+
+    def scale_noise(self, sample: Tensor, timestep: Tensor, noise: Tensor) -> Tensor:
+        """`add_noise`, as flow matching calls it."""
+        return self.add_noise(sample, noise, timestep)
 
 
 class FlowMatchEulerDiscreteScheduler(FlowMatchScheduler):
@@ -64,9 +76,9 @@ class FlowMatchEulerDiscreteScheduler(FlowMatchScheduler):
     ascend, for models that call the picture the noise.
     """
 
+    takes = ("sigmas", "mu", "timesteps")
     defaults = {
-        **SHIFT_KEYS,
-        **SHAPE_KEYS,
+        "use_dynamic_shifting": False,
         "base_shift": 0.5,
         "max_shift": 1.15,
         "base_image_seq_len": 256,
@@ -74,10 +86,13 @@ class FlowMatchEulerDiscreteScheduler(FlowMatchScheduler):
         "invert_sigmas": False,
         "shift_terminal": None,
         "stochastic_sampling": False,
+        **SHIFT_KEYS,
+        **SHAPE_KEYS,
     }
 
-    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise) -> Step:
+    def rule(self, at: Point, x: Tensor, m: Tensor, noise: Noise, **churn: float) -> Step:
         """A straight line, along the eps believed or, if so configured, along a new one."""
+        within("s_churn (Flow Euler has none, Flow Heun has)", churn.get("s_churn", 0.0), 0.0, 0.0)
         x0, eps = self.estimate(at, x, m)
         eps = noise() if self.config.stochastic_sampling else eps
         return torch.add(x0, eps, alpha=at.next_sigma), x0
@@ -87,7 +102,6 @@ class FlowMatchHeunDiscreteScheduler(FlowMatchScheduler):
     """Two calls a step, one to the last level: the mean of the velocities at both of its ends."""
 
     order: ClassVar[int] = 2
-    more_options = options_of(churned)
 
     def through(self, timesteps: Array, sigmas: Array) -> Plan:
         # a second call is made where the next step begins; none at the end

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from engine.config import within
 from engine.schedulers.base import Scheduler
 from engine.schedulers.points import Plan
 from engine.schedulers.settings import BETA_KEYS, SPACING_KEYS
@@ -24,7 +25,8 @@ class InterpolatedScheduler(Scheduler):
     def grid(self, steps: int) -> tuple[Array, Array]:
         config = self.config
         space = SPACINGS[config.timestep_spacing]
-        timesteps = space(config.num_train_timesteps, steps, config.steps_offset)
+        total = within("num_train_timesteps", self.said.get("num_train_timesteps", len(self)), 1)
+        timesteps = space(total, steps, config.steps_offset)
         timesteps = timesteps.astype(np.float32).astype(np.float64)
         sigmas = self.sigmas_at(timesteps)
         if self.setting("interpolation_type", "linear") == "log_linear":
@@ -35,9 +37,3 @@ class InterpolatedScheduler(Scheduler):
             sigmas = self.shaped(sigmas[-1], sigmas[0], steps)
             timesteps = sigma_to_timestep(sigmas, self.table)
         return timesteps, np.append(sigmas, self.end_sigma)
-
-    @property
-    def init_noise_sigma(self) -> float:
-        highest = float(self.sigmas.max())
-        leading = self.config.timestep_spacing == "leading"
-        return (highest**2 + 1) ** 0.5 if leading else highest

@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from engine.config import choice
 from engine.errors import EngineError
@@ -36,11 +35,9 @@ class Levels(Settings):
     """Whether the model is told a quarter of the logarithm of sigma in place of a timestep."""
     table: Array
     """Noise levels of the training timesteps: ascending."""
-    betas: Tensor
-    alphas_cumprod: Tensor
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        super().__init__(*given, **settings)
         flow = self.setting("use_flow_sigmas", False)
         self.scaling = "flow" if flow else type(self).scaling
         self.prediction_type = self.setting("prediction_type", self.prediction)
@@ -68,7 +65,8 @@ class Levels(Settings):
             made = betas.betas(config.beta_schedule, *ends, config.num_train_timesteps)
         zero_snr = self.setting("rescale_betas_zero_snr", False)
         self.betas = betas.zero_terminal_snr(made) if zero_snr else made
-        self.alphas_cumprod = (1.0 - self.betas).cumprod(0)
+        self.alphas = 1.0 - self.betas
+        self.alphas_cumprod = self.alphas.cumprod(0)
         if zero_snr:
             self.alphas_cumprod[-1] = self.alpha_floor
         return betas.sigmas_of(self.alphas_cumprod)

@@ -4,27 +4,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError, unknown_name
-from engine.schedulers.schedule_types import (
-    ALIASES,
-    AUTOMATIC,
-    SCHEDULE_TYPES,
-    settings_of_type,
-    type_named,
-    unspanned,
-)
+from engine.schedulers import schedule_types as types
 from engine.schedulers.tables import ends_of
 
 if TYPE_CHECKING:
     from engine.schedulers.base import Scheduler
 
 __all__ = [
-    "SCHEDULERS",
-    "SCHEDULER_CLASSES",
-    "misplaced",
-    "scheduler_named",
-    "split_name",
-    "unfit",
-    "unfit_type",
+    *("SCHEDULERS", "SCHEDULER_CLASSES", "misplaced", "scheduler_named", "split_name"),
+    *("unfit", "unfit_type"),
 ]
 
 MULTISTEP = "DPMSolverMultistepScheduler"
@@ -111,14 +99,14 @@ def split_name(name: str) -> tuple[str, str]:
     Raises `EngineError` for an unknown name, with the nearest ones.
     """
     known = {key.lower(): key for key in (*SCHEDULERS, *SCHEDULER_CLASSES)} | OTHER_NAMES
-    types = {key.lower() for key in SCHEDULE_TYPES} | ALIASES.keys()
+    kinds = {key.lower() for key in types.SCHEDULE_TYPES} | types.ALIASES.keys()
     asked = " ".join(name.lower().split())
     if asked in known:
         return known[asked], ""
-    for kind in sorted(types, key=len, reverse=True):  # "sgm uniform" ends in "uniform"
+    for kind in sorted(kinds, key=len, reverse=True):  # "sgm uniform" ends in "uniform"
         first = asked.removesuffix(f" {kind}")
         if first != asked and first in known:
-            return known[first], type_named(kind)
+            return known[first], types.type_named(kind)
     raise unknown_name("scheduler", name, known, SCHEDULERS)
 
 
@@ -142,14 +130,14 @@ def unfit_type(name: str, sampler: str, config: Mapping[str, Any]) -> str:
 
     name: as in `type_named`, which may raise.
     """
-    kind, family = type_named(name), _family(config)
+    kind, family = types.type_named(name), _family(config)
     cls = _class(split_name(sampler)[0]) if sampler else str(config.get("_class_name"))
-    types = TYPES.get(cls, TYPES.get(family))
-    if not kind or types is None:
-        return unspanned(kind, *ends_of(config))
-    choose = " or ".join((AUTOMATIC, *types))
+    able = TYPES.get(cls, TYPES.get(family))
+    if not kind or able is None:
+        return types.unspanned(kind, *ends_of(config))
+    choose = " or ".join((types.AUTOMATIC, *able))
     what = f"{sampler or cls} with {family} models"
-    return "" if kind in types else f"{kind} is not for {what}: choose {choose}."
+    return "" if kind in able else f"{kind} is not for {what}: choose {choose}."
 
 
 def misplaced(scheduler: "Scheduler") -> str:
@@ -185,12 +173,12 @@ def scheduler_named(name: str, config: Mapping[str, Any], schedule_type: str = "
     import engine.schedulers
 
     sampler, kind = split_name(name)
-    kind = type_named(schedule_type) or kind
+    kind = types.type_named(schedule_type) or kind
     if reason := unfit(name, config) or unfit_type(kind, sampler, config):
         raise EngineError(reason)
     cls, overrides = SCHEDULERS.get(sampler, (sampler, {}))
     made: type[Scheduler] = getattr(engine.schedulers, cls)
-    settings = settings_of_type(kind, made.keys, config)
+    settings = types.settings_of_type(kind, made.keys, config)
     return made.from_config(config, **(_translated(cls, config) | overrides | settings))
 
 

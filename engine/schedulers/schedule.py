@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.config import check_names, within
+from engine.config import by_place, within
 from engine.errors import EngineError
 from engine.schedulers import tables
 from engine.schedulers.levels import Levels
@@ -28,6 +28,8 @@ class Schedule(Levels):
     if it is a tensor there.
     """
 
+    spacing: ClassVar[str] = ""
+    """Where a class has no setting for it: "leading" stays below the highest level."""
     whole_timesteps: ClassVar[bool] = False
     """Timesteps are int64 wherever they are whole; else always float32."""
 
@@ -43,14 +45,16 @@ class Schedule(Levels):
     num_inference_steps: int | None = None
     """None before `set_timesteps`: a step is then one of the training schedule's."""
 
-    begin_index: int = 0
-    """Of the call that a run begins with."""
+    begin_index: int | None = None
+    """Of the first step, where `set_begin_index` has said it."""
+    step_index: int | None = None
+    """Of the next step, once there was one."""
     resumed: bool = False
     """The schedule is the rest of a run: it need not end where the model was trained to end."""
     _points: tuple[Point, ...]
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        super().__init__(*given, **settings)
         self._install(self.training_plan(), None)
 
     def through(self, timesteps: Array, sigmas: Array) -> Plan:
@@ -90,18 +94,19 @@ class Schedule(Levels):
 
         num_inference_steps: 1 to `num_train_timesteps`. In its place descending custom
         `timesteps`, or `sigmas` including the final one; of flow matching its own levels, before
-        the shift and without the final one.
+        the shift and without the final one, and as many of each where several are given.
         device: where `timesteps` lie. given, named: what the class `takes`. Raises `EngineError`.
         """
-        named |= dict(zip(self.takes, given, strict=False))
-        check_names(
-            "argument of set_timesteps", named, dict.fromkeys((*self.takes, *Schedule.takes))
-        )
+        named = by_place("argument of set_timesteps", given, self.takes, named, Schedule.takes)
         timesteps, sigmas = named.pop("timesteps", None), named.pop("sigmas", None)
-        if sum(way is not None for way in (num_inference_steps, timesteps, sigmas)) != 1:
+        custom = [levels for levels in (timesteps, sigmas) if levels is not None]
+        counts = [len(levels) if hasattr(levels, "__len__") else 1 for levels in custom]
+        counts += [] if num_inference_steps is None else [num_inference_steps]
+        alone = len(counts) == 1 or (self.scaling == "flow" and len(counts) > 1)
+        if not alone or counts.count(counts[0]) < len(counts):
             raise EngineError("Give exactly one of num_inference_steps, timesteps and sigmas.")
         self.said = {name: value for name, value in named.items() if value is not None}
-        if num_inference_steps is None:
+        if custom:
             last = len(self) - ("beta_schedule" in self.keys)
             levels = (1, 1e-6, 1.0) if self.scaling == "flow" else (2, 0.0, math.inf)
             plan = self.custom_plan(
@@ -146,7 +151,7 @@ class Schedule(Levels):
         self._plan = plan = replace(plan, timesteps=timesteps)
         self.timesteps = torch.tensor(timesteps).to(device)
         self.sigmas = torch.tensor(levels, dtype=torch.float32)
-        self.begin_index = self._next = 0
+        self.begin_index = self.step_index = None
         self._points = ()
         if self.num_inference_steps is not None:
             self._points = self.points
@@ -165,13 +170,17 @@ class Schedule(Levels):
         return plan.points(self.prediction_type, self.scaling)
 
     def set_begin_index(self, begin_index: int = 0) -> None:
-        """Say that the next step is `timesteps[begin_index]`, as image-to-image starts."""
-        self.begin_index = self._next = begin_index
+        """Say that the first step is `timesteps[begin_index]`, as image-to-image starts."""
+        self.begin_index, self.step_index = begin_index, None
 
     @property
     def init_noise_sigma(self) -> float:
         """Standard deviation of the sample that a whole schedule starts from."""
-        return 1.0
+        if self.scaling != "variance_exploding":
+            return 1.0
+        highest = float(self.sigmas.max())
+        leading = self.setting("timestep_spacing", self.spacing) == "leading"
+        return (highest**2 + 1) ** 0.5 if leading else highest
 
     def point(self, timestep: float | Tensor) -> Point:
         """The step at a timestep: sample = point.scale * (x0 + point.sigma * eps) holds there.
@@ -184,8 +193,9 @@ class Schedule(Levels):
             timestep = timestep.item()
         points = self.points
         # a timestep can stand in a schedule twice: the one whose turn it is comes first
-        if self._next < len(points) and points[self._next].timestep == timestep:
-            return points[self._next]
+        turn = (self.begin_index or 0) if self.step_index is None else self.step_index
+        if turn < len(points) and points[turn].timestep == timestep:
+            return points[turn]
         if timestep not in self._places:
             near = min(self._places, key=lambda other: abs(other - timestep))
             raise EngineError(

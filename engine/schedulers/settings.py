@@ -36,6 +36,7 @@ class Settings(Tabled):
     """What is read from and written to `scheduler_config.json`."""
 
     config_name: ClassVar[str] = "scheduler_config.json"
+    positional = 5
     optional = frozenset({"schedule_type"})
     limits = {
         **dict.fromkeys(("num_train_timesteps", "solver_order", "original_inference_steps"), COUNT),

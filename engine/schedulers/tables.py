@@ -45,22 +45,10 @@ BETAS: dict[str, Callable[[Line, float, float, int], Any]] = {
 """Name -> f(line, beta_start, beta_end, steps): (steps,); line: as `np.linspace`, or of torch."""
 
 
-def _leading(total: int, steps: int, offset: int) -> Array:
-    return np.arange(steps, dtype=np.float64)[::-1] * (total // steps) + offset
-
-
-def _linspace(total: int, steps: int, offset: int) -> Array:
-    return np.linspace(0, total - 1, steps)[::-1]
-
-
-def _trailing(total: int, steps: int, offset: int) -> Array:
-    return np.round(np.arange(total, 0, -total / steps)) - 1
-
-
 SPACINGS: dict[str, Callable[[int, int, int], Array]] = {
-    "leading": _leading,
-    "linspace": _linspace,
-    "trailing": _trailing,
+    "leading": lambda total, n, offset: np.arange(n - 1.0, -1, -1) * (total // n) + offset,
+    "linspace": lambda total, n, offset: np.linspace(0, total - 1, n)[::-1],
+    "trailing": lambda total, n, offset: np.round(np.arange(total, 0, -total / n)) - 1,
 }
 """Name -> f(training timesteps, steps, steps_offset): descending (Lin et al. 2023, table 2).
 

@@ -38,6 +38,7 @@ class TwoCallScheduler(InterpolatedScheduler):
     """A step looks ahead with its first call, and goes all the way from its start with both."""
 
     order: ClassVar[int] = 2
+    takes = ("num_train_timesteps", "timesteps", "sigmas")
     defaults = {"beta_start": 0.00085, "beta_end": 0.012, **SHAPE_KEYS}
 
     def reset(self) -> None:
@@ -63,9 +64,6 @@ class HeunDiscreteScheduler(TwoCallScheduler):
 
     defaults = {**CLIP_KEYS, "clip_sample": False}
 
-    slope: Tensor
-    """At the start of the step in hand."""
-
     def through(self, timesteps: Array, sigmas: Array) -> Plan:
         # a second call is made where the next step begins
         end = self.timesteps_at(sigmas[-1:])
@@ -78,7 +76,7 @@ class HeunDiscreteScheduler(TwoCallScheduler):
             eps = (x - x0) / at.sigma
         start, x = self.begun(at, x)
         if start is at:
-            self.slope = eps
+            self.slope = eps  # at the start of the step in hand
             return torch.add(x0, eps, alpha=at.next_sigma), x0
         return torch.add(x, self.slope + eps, alpha=(at.next_sigma - start.sigma) / 2), x0
 

@@ -20,6 +20,7 @@ __all__ = ["UniPCMultistepScheduler"]
 class UniPCMultistepScheduler(MultistepScheduler):
     """Zhao et al. 2023, UniPC: A Unified Predictor-Corrector Framework (arXiv 2302.04867)."""
 
+    takes = ("sigmas", "mu", "timesteps")
     few_steps = float("inf")
     defaults = {
         **SPACING_KEYS,
@@ -42,8 +43,8 @@ class UniPCMultistepScheduler(MultistepScheduler):
         "solver_p": (None,),
     }
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        super().__init__(*given, **settings)
         config = self.config
         if config.thresholding and not config.predict_x0:
             raise EngineError("thresholding changes x0: it needs predict_x0=True.")
