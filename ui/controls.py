@@ -30,7 +30,7 @@ __all__ = [
     "steps_group",
 ]
 
-ENDS = {"steps": 200, "guidance_scale": 20}
+ENDS = {"guidance_scale": 20}
 """Where sliders end within which nearly everybody stays."""
 
 # 16 seeds are left above the largest drawn: image i of a run has seed + i
@@ -94,9 +94,9 @@ def size_group(shared: Shared, task: str, model: Component) -> Inputs:
     return {"width": width, "height": height}
 
 
-def steps_group(value: int = 25, end: float | None = None, **more: Any) -> Inputs:
-    ends = span("steps", value, end)
-    return {"steps": gr.Slider(**ends, value=value, step=1, precision=0, label="Steps", **more)}
+def steps_group(value: int = 25, **more: Any) -> Inputs:
+    slider = gr.Slider(**span("steps"), value=value, step=1, precision=0, label="Steps", **more)
+    return {"steps": slider}
 
 
 def guidance_group(end: float | None = None, **more: Any) -> Inputs:

@@ -91,7 +91,7 @@ def test_controls_end_where_a_request_does_or_where_people_stay(tmp_path: Path) 
 
 
 def test_a_slider_reaches_on_to_what_is_sent_to_it() -> None:
-    assert [span("steps", value, 150)["maximum"] for value in (25, 150, 151)] == [150, 150, 1000]
+    assert [span("steps", value, 200)["maximum"] for value in (25, 200, 201)] == [200, 200, 1000]
     assert span("steps") == {"minimum": 1, "maximum": 1000}
 
 

@@ -43,7 +43,7 @@ class TextToImage(Tab):
         models = model_group(self.shared, self.task)
         samplers = sampler_group(self.shared, self.task, models["model"])
         with gr.Row(elem_classes="pair"):
-            numbers = steps_group(end=ENDS["steps"], elem_classes="live")
+            numbers = steps_group(elem_classes="live")
             numbers |= guidance_group(end=ENDS["guidance_scale"], elem_classes="live")
         sides = size_group(self.shared, self.task, models["model"])
         return {"negative_prompt": negative, **models, **samplers, **numbers, **sides}
