@@ -57,7 +57,12 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
 
 SCHEDULER_CLASSES = tuple(dict.fromkeys(cls for cls, _ in SCHEDULERS.values()))
 
-OTHER_NAMES = {"plms": "PNDM"}
+OTHER_NAMES = {
+    **{"plms": "PNDM", "uni pc": "UniPC", "uni pc bh2": "UniPC", "sa solver": "SA-Solver"},
+    **{"euler ancestral": "Euler a", "dpm 2": "DPM2", "dpm 2 a": "DPM2 a"},
+    **dict.fromkeys(("dpm 2 ancestral", "dpm2 ancestral"), "DPM2 a"),
+}
+"""Other spellings, as `types.plain` has them, of k-diffusion, ComfyUI and others."""
 
 FAMILIES: dict[str, str] = {
     "EDMEulerScheduler": "EDM",
@@ -100,7 +105,7 @@ def split_name(name: str) -> tuple[str, str]:
     """
     known = {key.lower(): key for key in (*SCHEDULERS, *SCHEDULER_CLASSES)} | OTHER_NAMES
     kinds = {key.lower() for key in types.SCHEDULE_TYPES} | types.ALIASES.keys()
-    asked = " ".join(name.lower().split())
+    asked = types.plain(name)
     if asked in known:
         return known[asked], ""
     for kind in sorted(kinds, key=len, reverse=True):  # "sgm uniform" ends in "uniform"

@@ -13,7 +13,7 @@ from engine.schedulers.tables import SHAPES, SPACINGS, Array
 
 __all__ = [
     *("AUTOMATIC", "SCHEDULE_TYPES", "settings_of_type", "sigmas_of_type", "type_named"),
-    "unspanned",
+    *("plain", "unspanned"),
 ]
 
 AUTOMATIC = "Automatic"
@@ -22,7 +22,7 @@ AUTOMATIC = "Automatic"
 SIGMA_SCHEDULES = {name: {"sigma_schedule": name.lower()} for name in ("Karras", "Exponential")}
 """Name -> the settings that mean it in EDM's classes."""
 
-ALIASES = {"align your steps": "AYS"}
+ALIASES = {"align your steps": "AYS", "ddim uniform": "DDIM"}
 
 SHAPE_FLAGS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas")
 
@@ -39,13 +39,19 @@ ALIGNED = {
 """The levels of ten steps (Sabour et al. 2024, Align Your Steps, arXiv 2404.14507)."""
 
 
+def plain(name: str) -> str:
+    """A name in small letters, without the signs and the prefix of k-diffusion's names."""
+    words = " ".join(name.lower().replace("_", " ").split())
+    return words.removeprefix("k ").removeprefix("sample ").replace("dpmpp", "dpm++")
+
+
 def type_named(name: str) -> str:
     """The key of `SCHEDULE_TYPES` for a name in any case, "" for the automatic one.
 
     Raises `EngineError` for an unknown name, with the nearest ones.
     """
     known = {key.lower(): key for key in SCHEDULE_TYPES} | ALIASES
-    asked = " ".join(name.lower().split())
+    asked = plain(name)
     if asked in ("", AUTOMATIC.lower()):
         return ""
     if asked not in known:

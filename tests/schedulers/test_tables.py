@@ -59,8 +59,10 @@ def test_no_method_is_written_twice() -> None:
         tree = ast.parse(path.read_text())
         for cls in (node for node in tree.body if isinstance(node, ast.ClassDef)):
             for method in (node for node in cls.body if isinstance(node, ast.FunctionDef)):
-                body = "\n".join(ast.unparse(line) for line in method.body)
-                bodies.setdefault(body, []).append(f"{cls.name}.{method.name}")
+                code = method.body[ast.get_docstring(method) is not None :]
+                body = "\n".join(ast.unparse(line) for line in code)
+                if body not in ("", "raise NotImplementedError"):
+                    bodies.setdefault(body, []).append(f"{cls.name}.{method.name}")
     twice = [names for names in bodies.values() if len(names) > 1]
     # what the base's __init__ makes of the settings is all that a class of settings needs
     assert [n for n in itertools.chain(*twice) if not n.endswith(".__init__")] == []
