@@ -5,11 +5,11 @@ import re
 import signal
 
 import pytest
-from gradio_client import Client  # type: ignore[import-untyped]
 from gradio_client.exceptions import AppError  # type: ignore[import-untyped]
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.api import client
 from tests.browser.studio import LONG, Server, Studio
 from tests.damage import DAMAGES, SPOILT
 
@@ -113,11 +113,11 @@ def test_the_page_process_has_no_torch(studio: Studio, server: Server) -> None:
 
 
 def test_the_http_api_takes_names(server: Server) -> None:
-    client = Client(server.url, verbose=False)
+    api = client(server.url)
     draw = {"prompt": "a", "model": "a-good-one", "steps": 1, "api_name": "/text_to_image"}
-    pictures = client.predict(**draw, seed=7, count=2)
+    pictures = api.predict(**draw, seed=7, count=2)
     assert [picture["seed"] for picture in pictures] == [7, 8]
     with pytest.raises(AppError, match="width is 60, which is not a multiple of 8"):
-        client.predict(**draw, width=60)
+        api.predict(**draw, width=60)
     with pytest.raises(AppError, match="LFS"):
-        client.predict(**(draw | {"model": "LFS pointer"}))
+        api.predict(**(draw | {"model": "LFS pointer"}))

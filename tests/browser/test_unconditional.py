@@ -1,9 +1,9 @@
 """What a person does in the tab, on a small random checkpoint."""
 
 import pytest
-from gradio_client import Client  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, expect
 
+from tests.api import client
 from tests.browser.studio import LONG, Server, Studio
 
 
@@ -113,7 +113,7 @@ def test_a_phone_scrolls_the_strip_alone(chromium: Browser, server: Server, task
 
 
 def test_the_http_api_takes_names(server: Server) -> None:
-    client = Client(server.url, verbose=False)
+    api = client(server.url)
     draw = {"model": "tiny-ddpm", "steps": 2, "scheduler": "DDIM", "api_name": "/unconditional"}
-    pictures = client.predict(**draw, seed=7, count=2)
+    pictures = api.predict(**draw, seed=7, count=2)
     assert [(picture["seed"], picture["width"]) for picture in pictures] == [(7, 16), (8, 16)]

@@ -6,11 +6,11 @@ from urllib.request import urlopen
 
 import gradio as gr
 import pytest
-from gradio_client import Client  # type: ignore[import-untyped]
 from gradio_client.exceptions import AppError  # type: ignore[import-untyped]
 
 from engine.pipelines.limits import LIMITS
 from engine.service import Service
+from tests.api import client
 from tests.repository import ROOT
 from tests.ui.stub import StubWorker, stub_models
 from ui.app import build_page, page_options
@@ -33,7 +33,7 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 
 def test_the_api_names_its_parameters(url: str) -> None:
-    endpoints = Client(url, verbose=False).view_api(return_format="dict")["named_endpoints"]
+    endpoints = client(url).view_api(return_format="dict")["named_endpoints"]
     names = {
         name: {parameter["parameter_name"] for parameter in endpoint["parameters"]}
         for name, endpoint in endpoints.items()
@@ -44,9 +44,9 @@ def test_the_api_names_its_parameters(url: str) -> None:
 
 
 def test_the_api_draws(url: str) -> None:
-    client = Client(url, verbose=False)
+    api = client(url)
     draw = {"prompt": "a", "model": "stub", "steps": 2, "api_name": "/text_to_image"}
-    first, second = client.predict(**draw, seed=7, count=2)
+    first, second = api.predict(**draw, seed=7, count=2)
     assert (first["seed"], second["seed"]) == (7, 8)
     with urlopen(url + second["url"]) as answer:
         assert answer.read().startswith(b"\x89PNG")
@@ -57,8 +57,8 @@ def test_the_api_draws(url: str) -> None:
         ({"model": "stub-ddpm"}, "can do: unconditional"),
     ):
         with pytest.raises(AppError, match=message):
-            client.predict(**(draw | wrong))
-    (picture,) = client.predict(model="stub-ddpm", steps=2, seed=3, api_name="/unconditional")
+            api.predict(**(draw | wrong))
+    (picture,) = api.predict(model="stub-ddpm", steps=2, seed=3, api_name="/unconditional")
     assert picture["seed"] == 3
 
 
