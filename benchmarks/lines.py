@@ -63,8 +63,8 @@ def theirs(count: Callable[[Path], int] = code_lines) -> int:
 
 def main() -> None:
     sys.stdout.write(
-        f"{len(SCHEDULER_CLASSES)} classes: engine/schedulers, with names and schedule types, beside "
-        f"the same classes of diffusers {diffusers.__version__}\n"
+        f"{len(SCHEDULER_CLASSES)} classes: engine/schedulers, with names and schedule types, "
+        f"beside the same classes of diffusers {diffusers.__version__}\n"
     )
     for what, count in (("lines of code", code_lines), ("all lines", all_lines)):
         a, b = ours(count), theirs(count)
