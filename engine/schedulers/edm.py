@@ -53,13 +53,8 @@ class EDMScheduler(PreconditionedScheduler):
     takes = ("sigmas", "timesteps")
     spacing = "leading"
     defaults = {
-        "sigma_min": 0.002,
-        "sigma_max": 80.0,
-        "sigma_data": 0.5,
-        "sigma_schedule": "karras",
-        "num_train_timesteps": 1000,
-        "prediction_type": "epsilon",
-        "rho": 7.0,
+        **{"sigma_min": 0.002, "sigma_max": 80.0, "sigma_data": 0.5, "sigma_schedule": "karras"},
+        **{"num_train_timesteps": 1000, "prediction_type": "epsilon", "rho": 7.0},
         "final_sigmas_type": "zero",
     }
     choices = {"sigma_schedule": ("karras", "exponential")}
@@ -105,9 +100,6 @@ class EDMDPMSolverMultistepScheduler(DPMSolver, EDMScheduler):
     choices = {"algorithm_type": ("dpmsolver++", "sde-dpmsolver++", "deis")}
     defaults = {
         **THRESHOLD_KEYS,
-        "solver_order": 2,
-        "algorithm_type": "dpmsolver++",
-        "solver_type": "midpoint",
-        "lower_order_final": True,
-        "euler_at_final": False,
+        **{"solver_order": 2, "algorithm_type": "dpmsolver++", "solver_type": "midpoint"},
+        **{"lower_order_final": True, "euler_at_final": False},
     }

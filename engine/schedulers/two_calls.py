@@ -25,12 +25,8 @@ def two_calls(timesteps: Array, sigmas: Array, times: Array, middles: Array) -> 
     n = len(timesteps)
     stages = np.arange(2 * n) % 2
     calls = 2 * n - int(middles[-1] == 0)
-    rows = (
-        np.stack([timesteps, times], axis=1),
-        np.stack([sigmas[:-1], middles], axis=1),
-        np.stack([middles, sigmas[1:]], axis=1),
-    )
-    at, starts, ends = (row.ravel()[:calls] for row in rows)
+    pairs = ((timesteps, times), (sigmas[:-1], middles), (middles, sigmas[1:]))
+    at, starts, ends = (np.stack(pair, axis=1).ravel()[:calls] for pair in pairs)
     return Plan(at, starts, ends, stages=stages[:calls])
 
 
