@@ -301,6 +301,45 @@ OPTIONS: dict[str, dict[str, Settings]] = {
 }
 """Class -> name -> settings: whole trajectories over all spacings, predictions and steps."""
 
+FINISHED = {"lower_order_final": True, "final_sigmas_type": "sigma_min"}
+CROSSED: dict[str, tuple[tuple[Settings, ...], ...]] = {
+    "DPMSolverMultistepScheduler": (
+        tuple({"solver_order": order} for order in (1, 2, 3)),
+        ({"solver_type": "midpoint"}, {"solver_type": "heun"}),
+        (
+            {"algorithm_type": "dpmsolver++"},
+            {"algorithm_type": "sde-dpmsolver++"},
+            {"algorithm_type": "dpmsolver", **FINISHED},
+            {"algorithm_type": "sde-dpmsolver", **FINISHED},
+        ),
+        ({}, {"lower_order_final": False}, {"euler_at_final": True}),
+    ),
+    "DPMSolverSinglestepScheduler": (
+        tuple({"solver_order": order} for order in (1, 2, 3)),
+        ({"solver_type": "midpoint"}, {"solver_type": "heun"}),
+        (
+            {"algorithm_type": "dpmsolver++"},
+            {"algorithm_type": "sde-dpmsolver++"},
+            {"algorithm_type": "dpmsolver", **FINISHED},
+        ),
+    ),
+    "DEISMultistepScheduler": (
+        tuple({"solver_order": order} for order in (1, 2, 3)),
+        ({}, {"lower_order_final": False}),
+    ),
+    "UniPCMultistepScheduler": (
+        tuple({"solver_order": order} for order in (1, 2, 3, 4)),
+        ({}, {"solver_type": "bh1", **FINISHED}, {"predict_x0": False, **FINISHED}),
+        ({}, {"disable_corrector": [0, 2]}),
+    ),
+    "SASolverScheduler": (
+        tuple({"predictor_order": order} for order in (1, 2, 3)),
+        tuple({"corrector_order": order} for order in (1, 2, 3, 4)),
+        ({}, {"algorithm_type": "noise_prediction"}),
+    ),
+}
+"""Multistep class -> groups of settings of which every combination is compared."""
+
 STEP_OPTIONS: dict[str, dict[str, Settings]] = {
     "DDIMScheduler": {
         "eta": {"eta": 0.6},

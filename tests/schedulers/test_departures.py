@@ -10,7 +10,16 @@ from torch import Tensor
 from engine.errors import EngineError
 from engine.schedulers import DDIMInverseScheduler
 from tests.compare import relative_error
-from tests.schedulers.oracle import STABLE_DIFFUSION, difference, fitting, pair, trajectory
+from tests.schedulers.cases import SHAPED
+from tests.schedulers.oracle import (
+    STABLE_DIFFUSION,
+    arrives,
+    difference,
+    fitting,
+    noise,
+    pair,
+    trajectory,
+)
 
 pytestmark = [  # of diffusers
     pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning"),
@@ -21,13 +30,15 @@ MULTISTEP = "DPMSolverMultistepScheduler"
 SINGLESTEP = "DPMSolverSinglestepScheduler"
 UNIPC = "UniPCMultistepScheduler"
 SA = "SASolverScheduler"
+PNDM = "PNDMScheduler"
 
 
 def both(cls: str, steps: int, **config: Any) -> tuple[Any, Any]:
     ours, theirs = pair(cls, **fitting(cls, STABLE_DIFFUSION) | config)
     for scheduler in (ours, theirs):
         scheduler.set_timesteps(steps)
-        scheduler.set_begin_index(0)
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(0)
     return ours, theirs
 
 
@@ -93,6 +104,52 @@ def test_the_third_order_of_the_stochastic_equation(karras: bool, prediction_typ
         x = samples[i - 1] / points[i].scale
         step = third_order(sigmas, x0s[i - 2 : i + 1][::-1], x, draws[i])
         assert relative_error(samples[i], step * points[i].next_scale) <= 1e-9
+
+
+def spread(scheduler: Any, levels: list[float], deviation: float = 0.5) -> float:
+    """The deviation that samples end with, of a picture of one number that is a Gaussian's."""
+    torch.manual_seed(11)
+    x = torch.randn(4000, 1, 1, 1, dtype=torch.float64)
+    for t, sigma in zip(scheduler.timesteps, levels, strict=True):
+        # the mean of eps, given a sample of the noised Gaussian
+        m = x * (1 + sigma**2) ** 0.5 * sigma / (deviation**2 + sigma**2)
+        x = scheduler.step(m, t, x).prev_sample
+    return x.std().item()
+
+
+@pytest.mark.parametrize("karras", [False, True])
+def test_the_third_order_of_the_stochastic_equation_in_one_step(karras: bool) -> None:
+    """Theirs subtracts what the derivation adds: samples end with seven times their deviation."""
+    config = {"algorithm_type": "sde-dpmsolver++", "solver_order": 3, "solver_type": "heun"}
+    ours, theirs = both(SINGLESTEP, 30, use_karras_sigmas=karras, **config)
+    levels = [point.sigma for point in ours.points]
+    assert abs(spread(ours, levels) - 0.5) <= 0.1
+    assert spread(theirs, levels) >= 1
+
+
+def test_a_warm_up_in_mid_schedule() -> None:
+    """Theirs steps from the first levels of the schedule then, wherever the sample stands."""
+    for start in (1, 4, 9):
+        ours, theirs = both(PNDM, 20)
+        first = trajectory(theirs, start=start)[0]
+        ours.set_timesteps(20)
+        assert difference((trajectory(ours, start=start)[0], []), (first, [])) >= 0.1
+        ours.set_timesteps(20)
+        assert arrives(ours, start)
+
+
+@pytest.mark.parametrize("shape", SHAPED)
+@pytest.mark.parametrize("start", [1, 5])
+def test_noise_at_a_timestep_that_is_rounded(start: int, shape: str) -> None:
+    """Theirs adds that of the whole timestep, not that of the level where the run goes on."""
+    ours, theirs = both(SA, 10, **SHAPED[shape])
+    t = ours.timesteps[start : start + 1].repeat(2)
+    point = ours.points[start]
+    noised = point.scale * (noise(1) + point.sigma * noise(2))
+    assert relative_error(ours.add_noise(noise(1), noise(2), t), noised) <= 1e-6
+    assert relative_error(theirs.add_noise(noise(1), noise(2), t), noised) >= 1e-5
+    theirs.add_noise = ours.add_noise
+    assert difference(trajectory(ours, start=start), trajectory(theirs, start=start)) <= 1e-5
 
 
 @pytest.mark.parametrize("steps", [5, 20])
