@@ -45,5 +45,7 @@ class DiscreteScheduler(Scheduler):
         return super().custom_plan(None if timesteps is None else self.whole(timesteps), sigmas)
 
     def noise_levels(self, timesteps: Tensor) -> Tensor:
+        if timesteps.is_floating_point():  # of a resumed run: between those of training
+            return super().noise_levels(timesteps)
         table = torch.tensor(self.table, dtype=torch.float32).to(timesteps.device)
         return table[timesteps.reshape(-1)]

@@ -1,6 +1,7 @@
 """What schedulers share: lookup, noise, scaling, state."""
 
 import copy
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.schedulers.cases import (
     BAD_SCHEDULES,
     BEFORE,
     CLASSES,
+    OPTIONS,
     OWN,
     PLAIN,
     STARTS,
@@ -162,22 +164,28 @@ def test_a_loop_over_numbers_is_a_loop_over_elements(cls: str) -> None:
 def fakes(cls: str) -> list[dict[str, Any]]:
     """Settings whose steps are made of other operations."""
     kinds = [{"prediction_type": kind} for kind in made(cls).predictions()]
-    return kinds if "thresholding" not in keys(cls) else [*kinds, {"thresholding": True}]
+    return [*kinds, *OPTIONS[cls].values()]
 
 
 @pytest.mark.parametrize(("cls", "settings"), [(c, s) for c in CLASSES for s in fakes(c)], ids=str)
 def test_no_step_waits_for_the_device(cls: str, settings: dict[str, Any]) -> None:
+    """Neither over a schedule of its own nor over the rest of another's."""
     scheduler = made(cls, **settings)
+    learned = str(scheduler.config.get("variance_type")).startswith("learned")
+    upwards = cls == UPWARDS or settings.get("invert_sigmas")
+    schedules = [partial(scheduler.set_timesteps, 14), partial(scheduler.resume, 0.8, 6, 14)]
     with FakeTensorMode():
-        scheduler.set_timesteps(14)
-        x = torch.empty(2, 3, 2, 2)
-        scheduler.add_noise(x, x, scheduler.timesteps[3:4])
-        for t in scheduler.timesteps:
-            m = scheduler.scale_model_input(x, t)
-            x = scheduler.step(m, t, x, **STOCHASTIC.get(cls, {})).prev_sample
-        scheduler.add_noise(x, x, scheduler.timesteps[3:4])
-        with pytest.raises(DataDependentOutputException):
-            x.sum().item()
+        for begin in schedules[:1] if upwards else schedules:  # upwards there is no rest
+            begin()
+            x = torch.empty(2, 3, 2, 2)
+            scheduler.add_noise(x, x, scheduler.timesteps[3:4])
+            for t in scheduler.timesteps:
+                m = scheduler.scale_model_input(x, t)
+                m = torch.cat([m, m], dim=1) if learned else m
+                x = scheduler.step(m, t, x, **STOCHASTIC.get(cls, {})).prev_sample
+            scheduler.add_noise(x, x, scheduler.timesteps[3:4])
+            with pytest.raises(DataDependentOutputException):
+                x.sum().item()
 
 
 @pytest.mark.parametrize("cls", CLASSES)
