@@ -255,11 +255,6 @@ class Configured:
         cls._check_names(overrides.keys() - cls.only.keys())
         given = config.given if isinstance(config, Config) else frozenset(config)
         values = {key: _thaw(_freeze(config[key])) for key in given} | overrides
-        for key, supported in cls.only.items():
-            if values.get(key, supported) != supported:
-                raise CheckpointError(
-                    f"{cls.__name__}: {key} is {values[key]!r}, supported is only {supported!r}."
-                )
         values = {key: value for key, value in values.items() if not key.startswith("_")}
         extra = {key: value for key, value in values.items() if key not in known}
         arguments = {key: value for key, value in values.items() if key in known}
