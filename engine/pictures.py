@@ -13,6 +13,7 @@ from engine.config import choice
 from engine.errors import PictureError
 
 __all__ = [
+    "FITS",
     "FORMATS",
     "MAX_PIXELS",
     "as_depth",
@@ -26,6 +27,9 @@ __all__ = [
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 """What is opened: Pillow would try dozens of decoders, some of them rarely looked after."""
+
+FITS = ("resize", "crop", "fill")
+"""How a picture is brought to a size: see `fit`."""
 
 MAX_PIXELS = 40_000_000
 
@@ -124,12 +128,12 @@ def as_depth(image: Image.Image) -> npt.NDArray[np.float32]:
 
 
 def fit(image: Image.Image, width: int, height: int, how: str = "resize") -> Image.Image:
-    """Bring a picture in RGB or L to a size in pixels.
+    """Bring a picture in RGB, L or F to a size in pixels.
 
     how: "resize" stretches it; "crop" keeps its proportions and cuts off what is too much at two
     sides; "fill" keeps them and goes on with the outermost rows or columns at two sides.
     """
-    choice("how", how, ("resize", "crop", "fill"))
+    choice("how", how, FITS)
     if how == "resize":
         return image.resize((width, height), Image.Resampling.LANCZOS)
     wider = image.width * height > width * image.height

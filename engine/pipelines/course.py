@@ -1,6 +1,5 @@
 """The course of a run: which call of the model is next, and what changes on the way."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -12,12 +11,12 @@ from engine.config import Config
 from engine.errors import EngineError, RequestError
 from engine.pipelines.changes import Change, Taken
 from engine.pipelines.control import Control
-from engine.pipelines.limits import check_trained
+from engine.pipelines.limits import check_trained, executed_steps
 from engine.schedulers.points import Point
 from engine.schedulers.registry import misplaced, scheduler_named, split_name, unfit_type
 from engine.schedulers.schedule_types import settings_of_type, type_named
 
-__all__ = ["Course", "Settings", "Turn", "executed_steps", "named_config"]
+__all__ = ["Course", "Settings", "Turn", "named_config"]
 
 
 @dataclass(frozen=True)
@@ -202,22 +201,6 @@ class Course:
             raise EngineError(reason)
         kind = settings_of_type(settings.schedule_type, own.keys, own.config)
         return type(own).from_config(own.config, **kind)
-
-
-def executed_steps(steps: int, strength: float) -> int:
-    """How many of the steps are made where a run begins with a picture under noise: the last ones.
-
-    strength: 0 to 1, the part of the noise that is added. Raises `RequestError` if no step is left.
-    """
-    if not 0 <= strength <= 1:
-        raise RequestError(f"strength is {strength}: it must be from 0 to 1.")
-    made = int(steps * strength)
-    if made < 1:
-        raise RequestError(
-            f"strength is {strength}, which leaves none of {steps} steps: take a strength of "
-            f"{math.ceil(1000 / steps) / 1000} or more, or more steps."
-        )
-    return made
 
 
 def named_config(scheduler: Any) -> Config:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from engine.errors import PictureError, RequestError
@@ -14,7 +16,8 @@ from engine.noise import Generators
 from engine.pictures import as_depth, as_rgb
 from engine.pipelines.control import Control
 from engine.pipelines.latent import LatentPipeline, Run, spread
-from engine.pipelines.pipeline import DiffusionPipeline
+from engine.pipelines.pipeline import DiffusionPipeline, Pictures
+from engine.pipelines.request import Request
 from engine.pipelines.text import Prompts
 
 __all__ = ["StableDiffusionDepth2ImgPipeline"]
@@ -96,6 +99,18 @@ class StableDiffusionDepth2ImgPipeline(LatentPipeline):
                 extra=spread(name, shown, count, copies),
             )
         )
+
+    def arguments(self, request: Request, pictures: Pictures) -> dict[str, Any]:
+        depth = None
+        if "depth_map" in pictures:
+            own = Image.fromarray(as_depth(pictures["depth_map"]))
+            depth = np.asarray(self._fitted(request, own))
+            depth = -depth if request.invert_depth else depth
+        return self._words(request) | {
+            "image": self._fitted(request, as_rgb(pictures["image"])),
+            "depth_map": depth,
+            "strength": request.strength,
+        }
 
     @torch.no_grad()
     def estimate(self, image: Any) -> Tensor:

@@ -6,8 +6,11 @@ import torch
 from torch import Tensor
 
 from engine.noise import Generators
+from engine.pictures import as_rgb
 from engine.pipelines.control import Control
 from engine.pipelines.latent import LatentPipeline, Run
+from engine.pipelines.pipeline import Pictures
+from engine.pipelines.request import Request
 from engine.pipelines.text import Prompts
 
 __all__ = ["StableDiffusionImg2ImgPipeline"]
@@ -57,3 +60,9 @@ class StableDiffusionImg2ImgPipeline(LatentPipeline):
                 output_type=output_type,
             )
         )
+
+    def arguments(self, request: Request, pictures: Pictures) -> dict[str, Any]:
+        return self._words(request) | {
+            "image": self._fitted(request, as_rgb(pictures["image"])),
+            "strength": request.strength,
+        }

@@ -5,22 +5,24 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from PIL import ImageChops
 from torch import Tensor
 
 from engine.config import choice
 from engine.errors import RequestError
 from engine.noise import Generators, draw_noise
+from engine.pictures import as_mask
 from engine.pipelines.canvas import Canvas, PastedCanvas, make_canvas, marked
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Hold, from_noise, from_picture
 from engine.pipelines.latent import LatentPipeline, Run, spread
-from engine.pipelines.pipeline import PipelineOutput
+from engine.pipelines.limits import FILLS
+from engine.pipelines.pipeline import Pictures, PipelineOutput
+from engine.pipelines.request import Request
 from engine.pipelines.text import Prompts
 from engine.schedulers.points import Point
 
-__all__ = ["FILLS", "StableDiffusionInpaintPipeline"]
-
-FILLS = ("original", "noise", "blank")
+__all__ = ["StableDiffusionInpaintPipeline"]
 
 
 class StableDiffusionInpaintPipeline(LatentPipeline):
@@ -120,6 +122,21 @@ class StableDiffusionInpaintPipeline(LatentPipeline):
         if isinstance(canvas, PastedCanvas):
             return PipelineOutput([canvas.pasted(one) for one in output.images])
         return output
+
+    def arguments(self, request: Request, pictures: Pictures) -> dict[str, Any]:
+        width, height = self.size_of(request)
+        mask = as_mask(pictures["mask"])
+        return self._words(request) | {
+            "image": pictures["image"],
+            "mask_image": ImageChops.invert(mask) if request.invert_mask else mask,
+            "width": width,
+            "height": height,
+            "padding_mask_crop": request.padding,
+            "strength": request.strength,
+            "mask_blur": request.mask_blur,
+            "fill": request.fill,
+            "paste_back": True,
+        }
 
     def _outside(
         self,

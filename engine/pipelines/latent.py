@@ -9,15 +9,17 @@ from PIL import Image
 from torch import Tensor
 
 from engine.errors import RequestError
-from engine.images import as_pixels
+from engine.images import as_pixels, whole_size
 from engine.models.autoencoder_kl import AutoencoderKL, DiagonalGaussian
 from engine.models.unet2d_condition import UNet2DConditionModel
 from engine.noise import Generators
+from engine.pictures import fit
 from engine.pipelines.control import Control
 from engine.pipelines.course import Course
 from engine.pipelines.denoise import Hold, Progress, Start, denoise, from_picture
 from engine.pipelines.limits import check_argument
 from engine.pipelines.pipeline import PipelineOutput
+from engine.pipelines.request import Request
 from engine.pipelines.sampling import SamplingPipeline
 from engine.pipelines.text import Prompts, encode
 
@@ -98,6 +100,24 @@ class LatentPipeline(SamplingPipeline):
             if value % 8:
                 raise RequestError(f"{name} is {value}: it must be a multiple of 8, 8 or more.")
         return sizes["height"], sizes["width"]
+
+    def size_of(self, request: Request) -> tuple[int, int]:
+        height, width = self._size(request.height or None, request.width or None)
+        return width, height
+
+    def _words(self, request: Request) -> dict[str, Any]:
+        """The arguments of `stream` that all tasks have."""
+        return {
+            "prompt": request.prompt,
+            "negative_prompt": request.negative_prompt,
+            "guidance_scale": request.guidance_scale,
+            "num_images_per_prompt": request.count,
+        }
+
+    def _fitted(self, request: Request, picture: Image.Image) -> Image.Image:
+        """A picture in RGB or F at the size of a request, in the way that it says."""
+        whole_size("image", picture.size, self.vae.downscale)
+        return fit(picture, *self.size_of(request), request.fit)
 
     def _begin(
         self,

@@ -6,12 +6,14 @@ from typing import Any
 from engine.errors import RequestError
 
 __all__ = [
+    "FILLS",
     "LIMITS",
     "MAX_CHANGES",
     "check_argument",
     "check_number",
     "check_text",
     "check_trained",
+    "executed_steps",
     "is_whole",
 ]
 
@@ -23,8 +25,14 @@ LIMITS: dict[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "count": (1, 16),
     "call": (0, 10_000),
+    "strength": (0, 1),
+    "mask_blur": (0, 64),
+    "padding": (0, 1024),
 }
 """Field -> smallest and largest value: for requests, for the page's controls and for its grids."""
+
+FILLS = ("original", "noise", "blank")
+"""What inpainting begins with, under noise, where it is marked."""
 
 MAX_TEXT = 10_000
 MAX_CHANGES = 100
@@ -33,7 +41,7 @@ MAX_CHANGES = 100
 
 def is_whole(name: str) -> bool:
     """Whether a field takes whole numbers only."""
-    return name != "guidance_scale"
+    return name not in ("guidance_scale", "strength")
 
 
 def check_text(name: str, value: Any) -> None:
@@ -75,3 +83,19 @@ def check_trained(steps: int, timesteps: int) -> None:
             f"steps is {steps}: this model was trained on {timesteps} timesteps, and a run takes "
             "no more steps than that."
         )
+
+
+def executed_steps(steps: int, strength: float) -> int:
+    """How many of the steps are made where a run begins with a picture under noise: the last ones.
+
+    strength: 0 to 1, the part of the noise that is added. Raises `RequestError` if no step is left.
+    """
+    if not 0 <= strength <= 1:
+        raise RequestError(f"strength is {strength}: it must be from 0 to 1.")
+    made = int(steps * strength)
+    if made < 1:
+        raise RequestError(
+            f"strength is {strength}, which leaves none of {steps} steps: take a strength of "
+            f"{math.ceil(1000 / steps) / 1000} or more, or more steps."
+        )
+    return made

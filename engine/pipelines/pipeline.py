@@ -2,9 +2,9 @@
 
 import inspect
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self, TypeAlias, cast
 
 import torch
 from PIL import Image
@@ -24,7 +24,11 @@ from engine.pipelines.plan import components_of, fits, make_plan, pipeline_class
 from engine.pipelines.request import Request
 from engine.pipelines.tasks import class_for
 
-__all__ = ["DiffusionPipeline", "PipelineOutput"]
+__all__ = ["NO_PICTURES", "DiffusionPipeline", "Pictures", "PipelineOutput"]
+
+Pictures: TypeAlias = Mapping[str, Image.Image]
+"""Pictures by the field of a `Request` that names them."""
+NO_PICTURES: Pictures = {}
 
 
 @keyed
@@ -177,9 +181,16 @@ class DiffusionPipeline:
         raise NotImplementedError
 
     def stream_request(
-        self, request: Request, control: Control | None = None
+        self, request: Request, control: Control | None = None, pictures: Pictures = NO_PICTURES
     ) -> Generator[Progress, None, PipelineOutput]:
-        """Run a request: its scheduler is put in, and each image has a generator of its own."""
+        """Run a request: its scheduler is put in, and each image has a generator of its own.
+
+        pictures: those that the request names, by field, as `open_picture` returns them.
+        """
+        raise NotImplementedError
+
+    def size_of(self, request: Request) -> tuple[int, int]:
+        """Width and height in pixels at which a request is drawn; raises `RequestError`."""
         raise NotImplementedError
 
     def preview(self, progress: Progress) -> list[Image.Image]:

@@ -1,24 +1,35 @@
 """What a person asks for: all that is needed to make a picture again."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-from engine.errors import RequestError
+from engine.config import choice
+from engine.errors import EngineError, RequestError
+from engine.pictures import FITS
 from engine.pipelines.changes import Change, check_names
-from engine.pipelines.limits import LIMITS, MAX_CHANGES, check_number, check_text, check_trained
-from engine.pipelines.tasks import REQUESTED
+from engine.pipelines.limits import (
+    FILLS,
+    LIMITS,
+    MAX_CHANGES,
+    check_number,
+    check_text,
+    check_trained,
+    executed_steps,
+)
+from engine.pipelines.tasks import FIELDS, PICTURES
 from engine.schedulers.registry import split_name, unfit, unfit_type
 
 __all__ = ["Request"]
 
 TEXTS = ("model", "prompt", "negative_prompt", "scheduler", "schedule_type", "task")
-NUMBERS = ("steps", "guidance_scale", "width", "height", "seed", "count")
-
-UNUSED: dict[str, tuple[str, ...]] = {
-    "unconditional": ("prompt", "negative_prompt", "guidance_scale"),
-}
-"""Task -> fields that have no meaning there."""
+NUMBERS = (
+    *("steps", "guidance_scale", "width", "height", "seed", "count"),
+    *("strength", "mask_blur"),
+)
+NAME = re.compile("[0-9a-f]{64}")
+"""Of a picture: the SHA-256 of its file."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,14 @@ class Request:
     changes: what to change on the way, as a live change does.
     width, height: in pixels, multiples of 8, 0 for the model's own; an unconditional model draws
     no other. The images of a run have the seeds seed, seed + 1, ... seed + count - 1; each equals
-    the image of a run of its own. An unconditional run takes no texts and no guidance.
+    the image of a run of its own.
+
+    The others mean something in some tasks alone, as `FIELDS` has them. image, mask, depth_map:
+    names of pictures, the SHA-256 of their files in hex; "" for a depth that is estimated.
+    strength: 0 to 1, the part of the steps that is made. fit: one of `FITS`, how a picture is
+    brought to the width and height. mask_blur, in pixels, and fill: as in the inpainting pipeline;
+    padding too: None for the whole picture, else only what is marked and so many pixels around it.
+    invert_mask: repaint what is not marked; invert_depth: darker is nearer.
     """
 
     model: str
@@ -46,36 +64,89 @@ class Request:
     task: str = "text-to-image"
     schedule_type: str = ""
     changes: tuple[Change, ...] = ()
+    image: str = ""
+    mask: str = ""
+    depth_map: str = ""
+    strength: float = 0.8
+    fit: str = "crop"
+    fill: str = "original"
+    mask_blur: int = 4
+    padding: int | None = None
+    invert_mask: bool = False
+    invert_depth: bool = False
 
     def check(self) -> Self:
         """Return the request itself, or raise a `RequestError` that names the field."""
         for name in TEXTS:
             check_text(name, getattr(self, name))
-        if self.task not in REQUESTED:
-            raise RequestError(f"task is {self.task!r}; known are: {', '.join(REQUESTED)}.")
+        if self.task not in FIELDS:
+            raise RequestError(f"task is {self.task!r}; known are: {', '.join(FIELDS)}.")
         if not self.model:
             raise RequestError("model is empty: choose a model.")
         for name in NUMBERS:
             check_number(name, getattr(self, name))
+        if self.padding is not None:
+            check_number("padding", self.padding)
         check_names(self.scheduler, self.schedule_type)
+        self._check_unused()
         self._check_changes()
-        if self.task == "unconditional":
-            self._check_unconditional()
-        else:
-            self._check_text_to_image()
+        self._check_pictures()
+        if "prompt" in FIELDS[self.task]:
+            self._check_latent()
         if self.seed + self.count - 1 > LIMITS["seed"][1]:
             raise RequestError(f"seed is {self.seed}: with {self.count} images it runs out.")
         return self
 
-    def _check_unconditional(self) -> None:
-        for name in ("prompt", "negative_prompt"):
-            if value := getattr(self, name):
+    @property
+    def unused(self) -> frozenset[str]:
+        """Fields that mean nothing in this task."""
+        return frozenset(set().union(*FIELDS.values()) - set(FIELDS[self.task]))
+
+    @property
+    def pictures(self) -> dict[str, str]:
+        """The fields that name a picture, and the names."""
+        return {field: name for field in PICTURES if (name := getattr(self, field))}
+
+    @property
+    def executed(self) -> int:
+        """How many steps are made; raises `RequestError` if none is."""
+        return executed_steps(self.steps, self.strength) if self.from_picture else self.steps
+
+    @property
+    def from_picture(self) -> bool:
+        """Whether the run begins with a picture."""
+        return "image" in FIELDS[self.task]
+
+    def _check_unused(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in self.unused and value != field.default:
                 raise RequestError(
-                    f"{name} is {value[:40]!r}, but an unconditional model reads no text: "
-                    "leave it empty."
+                    f"{field.name} is {str(value)[:40]!r}, but {self.task} takes none: "
+                    "leave it out."
                 )
 
-    def _check_text_to_image(self) -> None:
+    def _check_pictures(self) -> None:
+        for field, needed in PICTURES.items():
+            name = getattr(self, field)
+            if not isinstance(name, str) or (name and not NAME.fullmatch(name)):
+                raise RequestError(
+                    f"{field} is {str(name)[:80]!r}: the name that an upload was given is needed."
+                )
+            if needed and field in FIELDS[self.task] and not name:
+                what = "mark what is to be repainted" if field == "mask" else "choose a picture"
+                raise RequestError(f"{field} is missing: {what}.")
+        for field in ("invert_mask", "invert_depth"):
+            if not isinstance(getattr(self, field), bool):
+                raise RequestError(f"{field} is {getattr(self, field)!r}: give true or false.")
+        try:
+            choice("fit", self.fit, FITS)
+            choice("fill", self.fill, FILLS)
+        except EngineError as error:
+            raise RequestError(str(error)) from None
+        _ = self.executed
+
+    def _check_latent(self) -> None:
         if not self.prompt.strip():
             raise RequestError("prompt is empty: say what the picture should show.")
         for name in ("width", "height"):
@@ -95,7 +166,7 @@ class Request:
             )
         for change in self.changes:
             change.check()
-            for name in change.settings.keys() & set(UNUSED.get(self.task, ())):
+            for name in change.settings.keys() & self.unused:
                 raise RequestError(
                     f"the change after call {change.call} sets {name}, but the task {self.task} "
                     "takes none."
@@ -129,7 +200,7 @@ class Request:
 
     def used(self) -> dict[str, Any]:
         """Return the fields that mean something in this task: `from_dict` defaults the others."""
-        unused = UNUSED.get(self.task, ())
+        unused = self.unused
         return {name: value for name, value in self.to_dict().items() if name not in unused}
 
     @classmethod

@@ -13,7 +13,7 @@ from engine.pipelines.control import Control
 from engine.pipelines.course import Course, Settings, named_config
 from engine.pipelines.denoise import Progress
 from engine.pipelines.limits import check_argument
-from engine.pipelines.pipeline import DiffusionPipeline, PipelineOutput
+from engine.pipelines.pipeline import NO_PICTURES, DiffusionPipeline, Pictures, PipelineOutput
 from engine.pipelines.request import Request
 from engine.pipelines.tasks import TASKS
 
@@ -26,7 +26,7 @@ class SamplingPipeline(DiffusionPipeline):
     unet: Any
     scheduler: Any
 
-    def arguments(self, request: Request) -> dict[str, Any]:
+    def arguments(self, request: Request, pictures: Pictures) -> dict[str, Any]:
         """The arguments of `stream` that are of this task: neither steps nor draws.
 
         Raises `RequestError` for what this checkpoint cannot do.
@@ -34,7 +34,7 @@ class SamplingPipeline(DiffusionPipeline):
         raise NotImplementedError
 
     def stream_request(
-        self, request: Request, control: Control | None = None
+        self, request: Request, control: Control | None = None, pictures: Pictures = NO_PICTURES
     ) -> Generator[Progress, None, PipelineOutput]:
         request.check()
         name = type(self).__name__
@@ -42,7 +42,11 @@ class SamplingPipeline(DiffusionPipeline):
             own = ", ".join(task for task, classes in TASKS.items() if name in classes.values())
             raise RequestError(f"task is {request.task!r}, but a {name} does: {own}.")
         request.check_for(named_config(self.scheduler))
-        arguments = self.arguments(request)
+        if missing := request.pictures.keys() - pictures.keys():
+            raise RequestError(
+                f"pictures lacks {', '.join(sorted(missing))}: the request names it."
+            )
+        arguments = self.arguments(request, pictures)
         control = control or Control()
         first = {"scheduler": request.scheduler, "schedule_type": request.schedule_type}
         control.prepare(first, request.changes)

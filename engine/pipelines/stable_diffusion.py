@@ -9,6 +9,7 @@ from engine.noise import Generators
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import from_noise
 from engine.pipelines.latent import LatentPipeline, Run
+from engine.pipelines.pipeline import Pictures
 from engine.pipelines.request import Request
 from engine.pipelines.text import Prompts
 
@@ -62,12 +63,6 @@ class StableDiffusionPipeline(LatentPipeline):
             )
         )
 
-    def arguments(self, request: Request) -> dict[str, Any]:
-        return {
-            "prompt": request.prompt,
-            "negative_prompt": request.negative_prompt,
-            "height": request.height or None,
-            "width": request.width or None,
-            "guidance_scale": request.guidance_scale,
-            "num_images_per_prompt": request.count,
-        }
+    def arguments(self, request: Request, pictures: Pictures) -> dict[str, Any]:
+        width, height = self.size_of(request)
+        return self._words(request) | {"width": width, "height": height}

@@ -2,7 +2,7 @@
 
 from engine.errors import RequestError
 
-__all__ = ["ALIASES", "PIPELINES", "REQUESTED", "TASKS", "class_for", "tasks_of"]
+__all__ = ["ALIASES", "FIELDS", "PICTURES", "PIPELINES", "TASKS", "class_for", "tasks_of"]
 
 TASKS: dict[str, dict[str, str]] = {
     "text-to-image": {
@@ -29,8 +29,20 @@ TASKS: dict[str, dict[str, str]] = {
 }
 """Task -> class named in a checkpoint's model_index.json -> class that does the task with it."""
 
-REQUESTED = ("text-to-image", "unconditional")
-"""Those that a `Request` says all of; the others begin with pictures, which it does not carry."""
+_TEXTS = ("prompt", "negative_prompt", "guidance_scale")
+_FROM_PICTURE = (*_TEXTS, "image", "strength")
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    "text-to-image": _TEXTS,
+    "image-to-image": (*_FROM_PICTURE, "fit"),
+    "inpaint": (*_FROM_PICTURE, "mask", "invert_mask", "mask_blur", "padding", "fill"),
+    "depth-to-image": (*_FROM_PICTURE, "fit", "depth_map", "invert_depth"),
+    "unconditional": (),
+}
+"""Task -> fields of a `Request` that mean something there, beside those that all tasks have."""
+
+PICTURES: dict[str, bool] = {"image": True, "mask": True, "depth_map": False}
+"""Field of a `Request` that names a picture -> whether a task that has it needs it."""
 
 PIPELINES: dict[str, str] = {
     "DDIMPipeline": "unconditional",

@@ -14,7 +14,7 @@ from engine.noise import Generators
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress, denoise, from_noise
 from engine.pipelines.limits import check_argument
-from engine.pipelines.pipeline import PipelineOutput
+from engine.pipelines.pipeline import Pictures, PipelineOutput
 from engine.pipelines.request import Request
 from engine.pipelines.sampling import SamplingPipeline
 from engine.schedulers.ddim import DDIMScheduler
@@ -41,7 +41,7 @@ class UnconditionalPipeline(SamplingPipeline):
     def __init__(self, unet: UNet2DModel, scheduler: Any) -> None:
         super().__init__(unet=unet, scheduler=scheduler)
 
-    def arguments(self, request: Request) -> dict[str, Any]:
+    def arguments(self, request: Request, pictures: Pictures) -> dict[str, Any]:
         height, width = self._size()
         for name, own in (("height", height), ("width", width)):
             if getattr(request, name) not in (0, own):
@@ -50,6 +50,10 @@ class UnconditionalPipeline(SamplingPipeline):
                     f"{width} x {height} pixels only; give {own}, or 0 for its own."
                 )
         return {"batch_size": request.count}
+
+    def size_of(self, request: Request) -> tuple[int, int]:
+        height, width = self._size()
+        return width, height
 
     def preview(self, progress: Progress) -> list[Image.Image]:
         return to_pil(progress.x0 / 2 + 0.5)

@@ -24,11 +24,14 @@ class Job:
     Not thread-safe: the service holds its lock around every call.
     """
 
-    def __init__(self, owner: str, request: Request, previews: bool) -> None:
+    def __init__(
+        self, owner: str, request: Request, previews: bool, pictures: Mapping[str, str]
+    ) -> None:
         self.id = secrets.token_urlsafe(16)
         self.owner = owner
         self.request = request
         self.previews = previews
+        self.pictures = pictures
         self.changes: list[Mapping[str, Any]] = []
         self.asked = 0  # changes, met or not
         """Settings that are to change before it begins."""

@@ -26,12 +26,14 @@ class Run:
     """Do `request` after the runs that were sent before it.
 
     changes: settings that were changed while the job waited.
+    pictures: field of the request -> file of the picture that it names.
     """
 
     job: str
     request: Request
     previews: bool
     changes: tuple[Mapping[str, Any], ...] = ()
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

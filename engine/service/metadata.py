@@ -23,7 +23,8 @@ def describe(
 
     request: of the whole run, with the changes that took effect; the record holds the request of
     this image alone, without the fields that its task does not use.
-    size: (width, height) in pixels, in place of zeros that mean the model's own.
+    size: (width, height) in pixels at which it was drawn, in place of zeros that mean the model's
+        own.
     made: how: config of the scheduler that the run began with, versions, device, dtype.
     """
     alone = dataclasses.replace(request, seed=seed, count=1, width=size[0], height=size[1])

@@ -22,6 +22,7 @@ from engine import schedulers
 from engine.cache import ComponentCache
 from engine.checkpoints.catalog import find_model
 from engine.errors import EngineError
+from engine.pictures import open_picture
 from engine.pipelines import DiffusionPipeline
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress
@@ -62,17 +63,20 @@ class EngineRunner:
         """As Runner.run."""
         request = run.request
         began = time.perf_counter()
+        pictures = {field: open_picture(path) for field, path in run.pictures.items()}
         pipeline, loaded = yield from self._load(run, control)
         ready = time.perf_counter()
-        yield Started(total=request.steps, count=request.count)
+        yield Started(total=request.executed, count=request.count)
+        stream = pipeline.stream_request(request, control, pictures)
         frames, log = FrameClock(), RunLog()
-        images = yield from self._denoise(pipeline, run, control, frames, log)
+        images = yield from self._denoise(pipeline, stream, run.previews, frames, log)
         done = time.perf_counter()
         request = replace(request, changes=tuple(log.changes))
         made = self._made(log.scheduler)
+        size = pipeline.size_of(request)
         for index, image in enumerate(images):
             control.check(log.steps)
-            yield _picture(request, index, image, made)
+            yield _picture(request, index, image, size, made)
         yield Finished(
             seconds=time.perf_counter() - began,
             loaded=loaded,
@@ -139,13 +143,12 @@ class EngineRunner:
     def _denoise(
         self,
         pipeline: DiffusionPipeline,
-        run: Run,
-        control: Control,
+        stream: Iterator[Progress],
+        previews: bool,
         frames: FrameClock,
         log: RunLog,
     ) -> Generator[Event, None, list[Image.Image]]:
         """Steps, then the images."""
-        stream = pipeline.stream_request(run.request, control)
         began = before = time.perf_counter()
         recent: deque[float] = deque(maxlen=RECENT)
         film = Film()
@@ -167,7 +170,7 @@ class EngineRunner:
                     refused=refused,
                 )
             preview = None
-            if run.previews and frames.due:
+            if previews and frames.due:
                 preview = frames.encode(pipeline.preview, progress)
             yield Step(
                 step=progress.step,
@@ -178,7 +181,7 @@ class EngineRunner:
                 rate=1 / max(statistics.median(recent), 1e-9),
                 preview=preview,
             )
-            if run.previews and progress.whole and isinstance(pipeline, UnconditionalPipeline):
+            if previews and progress.whole and isinstance(pipeline, UnconditionalPipeline):
                 yield from _film(pipeline, progress, frames, film)
 
     def _made(self, scheduler: Any) -> dict[str, Any]:
@@ -214,7 +217,13 @@ def _film(
         )
 
 
-def _picture(request: Request, index: int, image: Image.Image, made: dict[str, Any]) -> Picture:
+def _picture(
+    request: Request,
+    index: int,
+    image: Image.Image,
+    size: tuple[int, int],
+    made: dict[str, Any],
+) -> Picture:
     seed = request.seed + index
-    record = describe(request, index=index, seed=seed, size=image.size, made=made)
+    record = describe(request, index=index, seed=seed, size=size, made=made)
     return Picture(index, seed, encode_png(image, record), *image.size)

@@ -11,9 +11,10 @@ from typing import Any
 
 from engine.checkpoints.catalog import find_model
 from engine.errors import EngineError, RequestError
+from engine.pictures import open_picture
 from engine.pipelines.changes import Change
 from engine.pipelines.limits import MAX_CHANGES
-from engine.pipelines.request import Request
+from engine.pipelines.request import NAME, Request
 from engine.service.errors import WorkerDown
 from engine.service.events import TERMINAL, Cancelled, Changed, Event, Failed, Saved
 from engine.service.history import History
@@ -82,8 +83,8 @@ class Service:
 
         owner: any text that only this owner knows; the job answers to nobody else.
         previews: whether steps carry pictures.
-        Raises RequestError, EngineError for an unknown model, QueueFull, or WorkerDown when the
-        engine does not start.
+        Raises RequestError, also for a picture that this owner did not give, EngineError for an
+        unknown model, QueueFull, or WorkerDown when the engine does not start.
         """
         request.check()
         info = find_model(self._models, request.model)
@@ -93,12 +94,13 @@ class Service:
                 f"task is {request.task!r}; model {info.name!r}, a {info.pipeline}, can do: "
                 f"{', '.join(info.tasks) or 'nothing that is known here'}."
             )
+        pictures = {field: str(self.given(name, owner)) for field, name in request.pictures.items()}
         with self._lock:
             if self._supervisor.stopped:
                 raise WorkerDown(STOPPED)
             if self._supervisor.given_up:
                 raise WorkerDown(self._supervisor.message)
-            job = Job(owner, request, previews)
+            job = Job(owner, request, previews, pictures)
             self._jobs.add(job)
             self._dispatch()
             return job.id
@@ -177,6 +179,25 @@ class Service:
         Raises WorkerDown when there is no worker, EngineError for what has no answer.
         """
         return await self._supervisor.query(name, arguments)
+
+    def take(self, data: bytes, owner: str) -> str:
+        """Keep a picture that runs of this owner may begin with, and return its name for a Request.
+
+        data: a whole PNG, JPEG or WebP file. Decodes it and waits for the disk. Raises
+        PictureError for what is none, EngineError when there is no room.
+        """
+        open_picture(data)
+        try:
+            return self._history.take(data, owner)
+        except OSError as error:
+            raise EngineError(self._unsaved(error)) from error
+
+    def given(self, name: str, owner: str) -> Path:
+        """The file of a picture that `take` returned the name of; raises RequestError."""
+        path = self._history.given(name, owner)
+        if not NAME.fullmatch(name) or not path.is_file():
+            raise RequestError("The picture is not here (any more): choose it again.")
+        return path
 
     def keep(self, png: bytes, owner: str) -> str:
         """Have a picture that was made of others safely on disk, and return its path.
@@ -264,7 +285,8 @@ class Service:
         if job is None or self._running is not None:
             return
         with suppress(WorkerDown):  # then the next worker takes it
-            self._supervisor.send(Run(job.id, job.request, job.previews, tuple(job.changes)))
+            changes = tuple(job.changes)
+            self._supervisor.send(Run(job.id, job.request, job.previews, changes, job.pictures))
             self._jobs.remove(job)
             self._running = job
             job.attempts += 1

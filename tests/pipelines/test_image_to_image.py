@@ -14,7 +14,7 @@ from PIL import Image
 from engine import DiffusionPipeline, StableDiffusionImg2ImgPipeline
 from engine.errors import EngineError
 from engine.pipelines import Control
-from engine.pipelines.course import executed_steps
+from engine.pipelines.limits import executed_steps
 from tests.compare import relative_error
 from tests.pipelines.drain import drain
 from tests.pipelines.parity import array, oracle_of, painting, parity, seeded, set_scheduler

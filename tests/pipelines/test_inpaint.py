@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from engine import DiffusionPipeline, StableDiffusionInpaintPipeline
 from engine.errors import EngineError
 from engine.pipelines import Control
-from engine.pipelines.inpaint import FILLS
+from engine.pipelines.limits import FILLS
 from tests.compare import relative_error
 from tests.pipelines.drain import drain
 from tests.pipelines.parity import array, blob, oracle_of, painting, parity, seeded, set_scheduler

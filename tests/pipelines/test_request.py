@@ -9,6 +9,10 @@ from engine.errors import RequestError
 from engine.pipelines.changes import Change
 from engine.pipelines.request import Request
 
+NAME = "0" * 64
+FROM = {"task": "image-to-image", "image": NAME}
+MASKED = {"task": "inpaint", "image": NAME, "mask": NAME}
+
 
 def test_round_trip() -> None:
     changes = (Change(3, scheduler="Heun Karras", steps=9), Change(5, guidance_scale=1.0))
@@ -56,15 +60,41 @@ def test_round_trip() -> None:
             },
             "sets guidance_scale, but the task unconditional takes none",
         ),
-        ({"task": "unconditional"}, "prompt is 'a', but an unconditional model reads no text"),
+        ({"task": "unconditional"}, "prompt is 'a', but unconditional takes none"),
         ({"task": "unconditional", "prompt": "", "negative_prompt": "b"}, "negative_prompt is 'b'"),
         ({"task": "unconditional", "prompt": "", "width": -8}, "width is -8"),
+        ({"strength": 0.5}, "strength is '0.5', but text-to-image takes none"),
+        ({"image": NAME}, "but text-to-image takes none"),
+        ({"task": "image-to-image"}, "image is missing: choose a picture"),
+        ({"task": "image-to-image", "image": "../a.png"}, "image is '../a.png': the name that an"),
+        ({"task": "image-to-image", "image": None}, "image is 'None'"),
+        (FROM | {"strength": 0.01}, "strength is 0.01, which leaves none of 25 steps: take a"),
+        (FROM | {"strength": 2}, "strength is 2"),
+        (FROM | {"fit": "squash"}, "fit is 'squash'; choose one of: resize, crop, fill"),
+        (FROM | {"mask": NAME}, "but image-to-image takes none"),
+        (FROM | {"task": "inpaint"}, "mask is missing: mark what is to be repainted"),
+        (MASKED | {"fill": "magic"}, "fill is 'magic'; choose one of: original, noise, blank"),
+        (MASKED | {"mask_blur": 65}, "mask_blur is 65"),
+        (MASKED | {"mask_blur": 0.5}, "mask_blur is 0.5: a whole number"),
+        (MASKED | {"padding": -1}, "padding is -1"),
+        (MASKED | {"invert_mask": "yes"}, "invert_mask is 'yes': give true or false"),
     ],
 )
 def test_bad_fields_are_named(change: dict[str, Any], words: str) -> None:
     with pytest.raises(RequestError) as caught:
         Request.from_dict({"model": "m", "prompt": "a"} | change).check()
     assert words in str(caught.value)
+
+
+def test_tasks_that_begin_with_a_picture_say_which_and_how_many_steps_are_made() -> None:
+    for more in (FROM, MASKED | {"padding": None}, MASKED | {"padding": 32, "strength": 1.0}):
+        request = Request.from_dict({"model": "m", "prompt": "a", "steps": 50} | more)
+        assert Request.from_dict(json.loads(json.dumps(request.used()))).check() == request
+        assert request.pictures == {k: v for k, v in more.items() if k in ("image", "mask")}
+        assert request.executed == int(50 * request.strength)
+    assert Request("m", "a", steps=50).executed == 50
+    depth = Request("m", "a", task="depth-to-image", image=NAME, depth_map="1" * 64)
+    assert list(depth.check().pictures) == ["image", "depth_map"]
 
 
 def test_an_unconditional_request_needs_no_prompt_and_no_multiple_of_eight() -> None:

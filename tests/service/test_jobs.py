@@ -7,7 +7,7 @@ from tests.service.stub import request
 
 
 def job(owner: str = "ann") -> Job:
-    return Job(owner, request(), previews=True)
+    return Job(owner, request(), previews=True, pictures={})
 
 
 def step(number: int, preview: bytes | None) -> Step:

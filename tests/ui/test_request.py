@@ -22,7 +22,7 @@ PAGE: dict[str, Any] = {
 
 def test_values_reach_the_request_by_name() -> None:
     request = request_from(task="text-to-image", random_seed=False, **PAGE)
-    assert request.to_dict() == PAGE | {"task": "text-to-image", "changes": []}
+    assert request.used() == PAGE | {"task": "text-to-image", "changes": []}
     assert isinstance(request.steps, int)
 
 
