@@ -1,6 +1,6 @@
 """Ties a tab's Generate and Stop to the service. Values travel by name into a Request."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import gradio as gr
@@ -24,7 +24,10 @@ __all__ = ["Binding"]
 
 
 class Binding:
-    """The handlers of one tab, on its components. run: what the browser keeps of its run."""
+    """The handlers of one tab, on its components.
+
+    run: what the browser keeps of its run. started: what submits one, as the method of an event.
+    """
 
     def __init__(
         self,
@@ -36,16 +39,18 @@ class Binding:
         panel: Panel,
         actions: Actions,
         run: gr.BrowserState,
+        started: Callable[..., Dependency],
     ) -> None:
         self._shared, self._service, self._task = shared, shared.service, task
         self._inputs, self._parts, self._panel, self._run = inputs, parts, panel, run
         self._generate, self._stop = actions.generate, actions.stop
+        self._started = started
 
     def connect(self) -> list[Dependency]:
         """Register the events, once; returns those that end when a run has ended."""
         parts, session = self._parts, self._shared.session
         buttons = [self._generate, self._stop]
-        submitted = self._generate.click(
+        submitted = self._started(
             self.submit,
             inputs_kwargs={"session": session, **self._inputs},
             outputs=[

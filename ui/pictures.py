@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
-__all__ = ["PictureRoute", "Shelf", "Stage"]
+__all__ = ["PictureRoute", "Shelf", "Stage", "address_of"]
 
 
 class PictureRoute:
@@ -49,9 +49,18 @@ class PictureRoute:
         signed = hmac.compare_digest(self._sign(name).encode(), given.encode())
         if not signed or not path.is_file():
             raise HTTPException(404, "No such picture.")
+        with path.open("rb") as file:
+            kind = media_type(file.read(12))
         return FileResponse(
-            path, media_type="image/png", headers={"Cache-Control": "private, max-age=86400"}
+            path, media_type=kind, headers={"Cache-Control": "private, max-age=86400"}
         )
+
+
+def media_type(head: bytes) -> str:
+    """Of a file of the service, by its first bytes: what runs begin with is of any kind it takes."""
+    if head[:3] == b"\xff\xd8\xff":
+        return "image/jpeg"
+    return "image/webp" if head[8:12] == b"WEBP" else "image/png"
 
 
 class Stage(gr.Image):
@@ -63,7 +72,7 @@ class Stage(gr.Image):
         if isinstance(value, bytes):
             data = base64.b64encode(value).decode()
             return ImageData(url=f"data:image/jpeg;base64,{data}", orig_name="preview.jpg")
-        return _image(value) if value else None
+        return address_of(value) if value else None
 
 
 class Shelf(gr.Gallery):
@@ -75,9 +84,12 @@ class Shelf(gr.Gallery):
         self, value: Sequence[tuple[str, str]] | None
     ) -> GalleryData:
         return GalleryData(
-            root=[GalleryImage(image=_image(url), caption=caption) for url, caption in value or ()]
+            root=[
+                GalleryImage(image=address_of(url), caption=caption) for url, caption in value or ()
+            ]
         )
 
 
-def _image(address: str) -> ImageData:
+def address_of(address: str) -> ImageData:
+    """What a component of pictures shows for an address of PictureRoute."""
     return ImageData(url=address, orig_name=address.rpartition("/")[2], mime_type="image/png")

@@ -24,6 +24,7 @@ class Result:
     """A finished picture as the page knows it; `address` is relative to the page."""
 
     address: str
+    path: str
     prompt: str
     seed: int
     width: int
@@ -38,7 +39,7 @@ class Result:
     @classmethod
     def of(cls, saved: Saved, view: View, prompt: str, route: PictureRoute) -> "Result":
         address = route.address(saved.path)
-        return cls(address, prompt, saved.seed, saved.width, saved.height, view.total)
+        return cls(address, saved.path, prompt, saved.seed, saved.width, saved.height, view.total)
 
 
 @dataclass(frozen=True)
