@@ -19,8 +19,6 @@ from ui.shared import SILENT, Shared, warn
 
 __all__ = ["Given", "connect_upload", "take_all", "upload"]
 
-SOURCES = ("upload", "clipboard", "webcam")
-
 
 class Given(gr.Image):
     """An image that gives its file as it is, undecoded, and takes an address of PictureRoute."""
@@ -39,7 +37,7 @@ def upload(label: str, **more: Any) -> Given:
     """Place an upload in the current layout: from a file, the clipboard or a camera."""
     return Given(
         label=label,
-        sources=[*SOURCES],
+        sources=["upload", "clipboard", "webcam"],
         type="filepath",
         image_mode=None,
         buttons=[],
@@ -83,7 +81,7 @@ async def take_all(service: Service, owner: str, pictures: Mapping[str, str]) ->
     for field, text in pictures.items():
         try:
             data = base64.b64decode(text.partition(",")[2] or text, validate=True)
-            names[field] = (data and await asyncio.to_thread(service.take, data, owner)) or ""
+            names[field] = await asyncio.to_thread(service.take, data, owner) if data else ""
         except (binascii.Error, AttributeError):
             raise RequestError(f"{field} is no base64: encode the file.") from None
         except EngineError as error:

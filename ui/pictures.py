@@ -15,13 +15,14 @@ from pathlib import Path
 
 import gradio as gr
 from gradio.components.gallery import GalleryData, GalleryImage
+from gradio.components.imageslider import SliderData
 from gradio.data_classes import ImageData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
-__all__ = ["PictureRoute", "Shelf", "Stage", "address_of"]
+__all__ = ["Curtain", "PictureRoute", "Shelf", "Stage", "address_of"]
 
 
 class PictureRoute:
@@ -57,7 +58,7 @@ class PictureRoute:
 
 
 def media_type(head: bytes) -> str:
-    """Of a file of the service, by its first bytes: what runs begin with is of any kind it takes."""
+    """Of a file of the service, by its first bytes: runs begin with pictures of any kind."""
     if head[:3] == b"\xff\xd8\xff":
         return "image/jpeg"
     return "image/webp" if head[8:12] == b"WEBP" else "image/png"
@@ -73,6 +74,21 @@ class Stage(gr.Image):
             data = base64.b64encode(value).decode()
             return ImageData(url=f"data:image/jpeg;base64,{data}", orig_name="preview.jpg")
         return address_of(value) if value else None
+
+
+class Curtain(gr.ImageSlider):
+    """Two pictures behind each other: takes one as a PNG, the other as an address."""
+
+    is_template = True
+
+    def postprocess(  # type: ignore[override]
+        self, value: tuple[bytes, str] | None
+    ) -> SliderData | None:
+        if value is None:
+            return None
+        data = base64.b64encode(value[0]).decode()
+        before = ImageData(url=f"data:image/png;base64,{data}", orig_name="before.png")
+        return SliderData(root=(before, address_of(value[1])))
 
 
 class Shelf(gr.Gallery):

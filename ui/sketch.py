@@ -50,6 +50,8 @@ def sketch(label: str, **more: Any) -> Sketch:
         eraser=gr.Eraser(),
         format="png",
         buttons=[],
+        show_label=False,
+        height=460,
         **more,
     )
 

@@ -1,6 +1,7 @@
 """A real app.py, a real Chromium, and a tab as a person uses it."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -146,6 +147,47 @@ class Studio:
             self.prompt.fill(prompt)
         for label, value in numbers.items():
             self.tab.get_by_label(f"number input for {label}").fill(str(value))
+
+    def begin(self) -> None:
+        """Have all that a run needs: in a tab that begins with a picture, one to begin with."""
+        tries = self.tab.locator(".tries tr.tr-body")
+        if tries.count():
+            tries.first.click()
+            expect(self.prompt).not_to_have_value("")
+            self.fill(Strength=1)
+
+    def at(self, task: str) -> None:
+        """What is done next is in the tab of `task`, which is open already."""
+        expect(self.page.locator(f"#tab-{task}")).to_be_visible()
+        self._look_at(task)
+
+    def give(self, label: str, data: bytes, taken: bool = True) -> None:
+        """Upload a picture where it says `label`; taken: whether the page is to show it."""
+        place = self.tab.locator(".given", has_text=label)
+        inside = place.locator("input[type=file]")
+        inside.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": data})
+        if taken:
+            self.tab.locator(".given img, canvas").first.wait_for()
+            self.page.wait_for_load_state("networkidle")
+
+    def paint(
+        self, start: tuple[float, float], end: tuple[float, float], size: tuple[int, int]
+    ) -> None:
+        """Draw with the mouse over a picture of a size; places are shares of its sides."""
+        canvas = self.tab.locator("canvas").first
+        canvas.wait_for()
+        self.page.wait_for_timeout(1000)  # it moves while it is laid out
+        box = canvas.bounding_box()
+        assert box
+        zoom = float(self.tab.get_by_text(re.compile(r"^\d+%$")).inner_text()[:-1]) / 100
+        wide, high = (side * zoom for side in size)
+        left, top = box["x"] + (box["width"] - wide) / 2, box["y"] + (box["height"] - high) / 2
+        mouse = self.page.mouse
+        mouse.move(left + wide * start[0], top + high * start[1])
+        mouse.down()
+        mouse.move(left + wide * end[0], top + high * end[1], steps=12)
+        mouse.up()
+        self.page.wait_for_timeout(500)
 
     def options(self, label: str) -> Locator:
         """The list of a combobox, opened; those chosen from before may still be fading out."""

@@ -27,6 +27,7 @@ class Inpaint(PictureTab):
 
     title = "Inpaint"
     task = "inpaint"
+    layout = "halves"
     fields = ("image", "mask")
     tries = (
         Example(
@@ -50,6 +51,7 @@ class Inpaint(PictureTab):
         image, pad, name = self.given["image"], self._sketch, self.names["image"]
         image.render()
         pad.render()
+        gr.HTML("<p>Paint over what is to change.</p>", elem_classes="hint")
         with gr.Row(elem_classes="sketching", visible=False) as tools:
             clear = gr.Button("Clear mask", size="sm", min_width=100)
             change = gr.Button("Change picture", size="sm", min_width=120)
@@ -80,14 +82,11 @@ class Inpaint(PictureTab):
         inputs["fill"] = gr.Radio(FILLS, value="original", label="Begin with")
         blur = span("mask_blur", 4, 32)
         inputs["mask_blur"] = gr.Slider(**blur, value=4, step=1, label="Mask blur, pixels")
-        inputs["only_marked"] = gr.Checkbox(False, label="Work on the marked part alone")
+        only = gr.Checkbox(False, label="Work on the marked part alone")
         around = span("padding", 32, 256)
-        inputs["padding"] = gr.Slider(
-            **around, value=32, step=1, label="Pixels around it", visible=False
-        )
-        inputs["only_marked"].change(
-            lambda only: gr.update(visible=only), inputs["only_marked"], inputs["padding"], **SILENT
-        )
+        padding = gr.Slider(**around, value=32, step=1, label="Pixels around it", visible=False)
+        only.change(lambda only: gr.update(visible=only), only, padding, **SILENT)
+        inputs |= {"only_marked": only, "padding": padding}
         return inputs | size_group(self.shared, self.task, inputs["model"])
 
     def started(self, generate: gr.Button) -> Callable[..., Dependency]:

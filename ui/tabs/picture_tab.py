@@ -21,7 +21,7 @@ EXAMPLES = ASSETS / "examples"
 
 @dataclass(frozen=True)
 class Example:
-    """Something to try: pictures in assets/examples by the field that they are for, and a prompt."""
+    """Something to try: a prompt, and pictures of assets/examples by the field they are for."""
 
     prompt: str
     pictures: dict[str, str]

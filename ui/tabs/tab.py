@@ -32,13 +32,15 @@ class Tab(ABC):
     """One task of the page. A new one is a subclass in a module of its own, listed in `TABS`.
 
     title: written on the tab. task: of its Requests. film: whether its runs show a filmstrip.
-    examples: prompts to try, for a tab with a prompt. inputs: what a run is made of, once built.
+    examples: prompts to try, for a tab with a prompt. layout: a class of the style sheet for its
+    desk. inputs: what a run is made of, once built.
     """
 
     title: ClassVar[str]
     task: ClassVar[str]
     film: ClassVar[bool] = False
     examples: ClassVar[tuple[str, ...]] = ()
+    layout: ClassVar[str] = ""
 
     def __init__(self, shared: Shared) -> None:
         """To be called outside `gr.Tabs`: what lies in a tab that has not been opened yet is not
@@ -77,6 +79,9 @@ class Tab(ABC):
             texts = [[text] for text in self.examples]
             gr.Examples(texts, self.inputs["prompt"], label="Try one of these")
 
+    def look_closer(self) -> None:  # noqa: B027 - most tabs have none
+        """Place what else there is to see of a finished picture, below `parts`."""
+
     def started(self, generate: gr.Button) -> Callable[..., Dependency]:
         """What submits a run: called as the method of an event."""
         return generate.click
@@ -91,7 +96,7 @@ class Tab(ABC):
         place_sending: places the buttons that send the picture on, which become `sends`.
         """
         tab = gr.Tab(self.title, id=self.task, elem_id=f"tab-{self.task}")
-        with tab, gr.Column(elem_classes="desk"):
+        with tab, gr.Column(elem_classes=f"desk {self.layout}"):
             with gr.Column(elem_classes="compose"):
                 self.inputs |= self.compose()
                 actions = action_group()
@@ -99,6 +104,7 @@ class Tab(ABC):
             with gr.Column(elem_classes="stage"):
                 parts = self.parts = build_stage(film=self.film)
                 self.sends = place_sending()
+                self.look_closer()
             with gr.Column(elem_classes="settings"):
                 self.inputs |= self.settings() | count_group() | seed_group(parts)
             with gr.Column(elem_classes="beneath"):
