@@ -20,13 +20,12 @@ __all__ = ["Tab"]
 class Tab(ABC):
     """One task of the page. A new one is a subclass in a module of its own, listed in `TABS`.
 
-    title: written on the tab. task: of its Requests. film: whether its runs show a filmstrip.
-    examples: prompts to try, for a tab with a prompt. inputs: what a run is made of, once built.
+    title: written on the tab. task: of its Requests. examples: prompts to try, for a tab with a
+    prompt. inputs: what a run is made of, once built.
     """
 
     title: ClassVar[str]
     task: ClassVar[str]
-    film: ClassVar[bool] = False
     examples: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, shared: Shared) -> None:
@@ -63,7 +62,7 @@ class Tab(ABC):
                     texts = [[text] for text in self.examples]
                     gr.Examples(texts, self.inputs["prompt"], label="Try one of these")
             with gr.Column(elem_classes="stage"):
-                parts = build_stage(film=self.film)
+                parts = build_stage()
             with gr.Column(elem_classes="settings"):
                 self.inputs |= self.settings() | count_group() | seed_group(parts)
             with gr.Column(elem_classes="beneath"):
