@@ -55,7 +55,7 @@ class Binding:
             inputs_kwargs={"session": session, **self._inputs},
             outputs=[
                 *(session, self._run, self._inputs["seed"]),
-                *(parts.status, parts.film, *buttons),
+                *(parts.status, *parts.film.parts, *buttons),
             ],
             preprocess=False,
             **SILENT,
@@ -64,7 +64,7 @@ class Binding:
             "fn": self.watch,
             "inputs": [session, self._run, parts.results],
             "outputs": [
-                *(parts.picture, parts.film, parts.status, parts.facts, parts.shelf),
+                *(parts.picture, *parts.film.parts, parts.status, parts.facts, parts.shelf),
                 *(self._panel.run, self._panel.memory),
                 *(parts.results, parts.shown, self._run, *buttons),
             ],
@@ -94,7 +94,7 @@ class Binding:
             },
             self._inputs["seed"]: request.seed,
             self._parts.status: markup.status(waiting),
-            self._parts.film: markup.film(waiting),
+            **self._parts.film.begin(waiting),
             self._generate: gr.update(interactive=False),
             self._stop: gr.update(interactive=True),
         }
@@ -119,7 +119,7 @@ class Binding:
                 changed = self._parts.update(view, new, old)
                 if view.film != film:
                     film = view.film
-                    changed[self._parts.film] = markup.film(view)
+                    changed[self._parts.film.strip] = markup.film(view)
                 if view.changes != record:
                     record = view.changes
                     changed[self._panel.run] = hood.run(view)

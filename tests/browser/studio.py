@@ -124,6 +124,7 @@ class Studio:
         self.prompt = self.tab.get_by_label("Prompt", exact=True)
         self.line = self.tab.locator(".status .line")
         self.film = self.tab.locator(".film")
+        self.slider = self.tab.locator(".walk input[type=range]")
         self.generate = self.tab.locator("button.generate")
         self.line.wait_for()
 

@@ -31,14 +31,13 @@ __all__ = ["Tab"]
 class Tab(ABC):
     """One task of the page. A new one is a subclass in a module of its own, listed in `TABS`.
 
-    title: written on the tab. task: of its Requests. film: whether its runs show a filmstrip.
-    examples: prompts to try, for a tab with a prompt. layout: a class of the style sheet for its
-    desk. inputs: what a run is made of, once built.
+    title: written on the tab. task: of its Requests. examples: prompts to try, for a tab with a
+    prompt. layout: a class of the style sheet for its desk. inputs: what a run is made of, once
+    built; parts: of its stage.
     """
 
     title: ClassVar[str]
     task: ClassVar[str]
-    film: ClassVar[bool] = False
     examples: ClassVar[tuple[str, ...]] = ()
     layout: ClassVar[str] = ""
 
@@ -102,7 +101,7 @@ class Tab(ABC):
                 actions = action_group()
                 self.offer()
             with gr.Column(elem_classes="stage"):
-                parts = self.parts = build_stage(film=self.film)
+                parts = self.parts = build_stage()
                 self.sends = place_sending()
                 self.look_closer()
             with gr.Column(elem_classes="settings"):
