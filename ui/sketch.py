@@ -14,7 +14,8 @@ from engine.pictures import as_rgb, open_picture
 
 __all__ = ["Sketch", "mask_file", "sketch"]
 
-LONG_EDGE = 1024
+LEAST, MOST = 512, 1024
+"""Pixels of the long edge that is painted on: few enough for the browser, and enough for a brush."""
 
 
 class Sketch(gr.ImageEditor):
@@ -29,9 +30,12 @@ class Sketch(gr.ImageEditor):
     def postprocess(self, value: Image.Image | None) -> EditorData | None:  # type: ignore[override]
         if value is None:
             return None
-        small = as_rgb(value)
-        small.thumbnail((LONG_EDGE, LONG_EDGE))
-        return super().postprocess({"background": small, "layers": [], "composite": None})
+        picture = as_rgb(value)
+        long = max(picture.size)
+        scale = min(max(long, LEAST), MOST) / long
+        size = [max(1, round(side * scale)) for side in picture.size]
+        shown = picture.resize((size[0], size[1]), Image.Resampling.BICUBIC)
+        return super().postprocess({"background": shown, "layers": [], "composite": None})
 
     @server
     def accept_blobs(self, data: AcceptBlobs) -> None:

@@ -16,6 +16,7 @@ from urllib.request import urlopen
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.repository import ROOT
+from ui.sketch import LEAST, MOST
 
 __all__ = ["LIMIT", "LONG", "Server", "Studio", "chromium_path", "open_chromium", "serve"]
 
@@ -162,14 +163,18 @@ class Studio:
         expect(self.page.locator(f"#tab-{task}")).to_be_visible()
         self._look_at(task)
 
-    def give(self, label: str, data: bytes, taken: bool = True) -> None:
-        """Upload a picture where it says `label`; taken: whether the page is to show it."""
-        place = self.tab.locator(".given", has_text=label)
-        inside = place.locator("input[type=file]")
-        inside.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": data})
+    def give(self, field: str, data: bytes, taken: bool = True) -> None:
+        """Upload a picture for a field of a Request; taken: whether the service is to keep it."""
+        key = f"stepwise.{self.task}.{field}"
+        before = self.page.evaluate("key => localStorage.getItem(key)", key)
+        place = self.tab.locator(".given", has_text={"image": "Picture", "mask": "Mask"}[field])
+        place.locator("input[type=file]").set_input_files(
+            {"name": "a.png", "mimeType": "image/png", "buffer": data}
+        )
         if taken:
-            self.tab.locator(".given img, canvas").first.wait_for()
-            self.page.wait_for_load_state("networkidle")
+            self.page.wait_for_function(
+                "([key, before]) => localStorage.getItem(key) !== before", arg=[key, before]
+            )
 
     def paint(
         self, start: tuple[float, float], end: tuple[float, float], size: tuple[int, int]
@@ -181,7 +186,8 @@ class Studio:
         box = canvas.bounding_box()
         assert box
         zoom = float(self.tab.get_by_text(re.compile(r"^\d+%$")).inner_text()[:-1]) / 100
-        wide, high = (side * zoom for side in size)
+        scale = min(max(*size, LEAST), MOST) / max(size)
+        wide, high = (side * scale * zoom for side in size)
         left, top = box["x"] + (box["width"] - wide) / 2, box["y"] + (box["height"] - high) / 2
         mouse = self.page.mouse
         mouse.move(left + wide * start[0], top + high * start[1])

@@ -45,7 +45,7 @@ def mask_of(server: Server) -> np.ndarray:
 @pytest.mark.parametrize("task", ["image-to-image"])
 def test_an_upload_is_changed_and_the_result_goes_on(studio: Studio, server: Server) -> None:
     data = png(painting(90, 70))
-    studio.give("Picture", data)
+    studio.give("image", data)
     assert "2 steps" in studio.run("a", Steps=4, Strength=0.5)
     expect(studio.tab.locator(".hint p").last).to_contain_text("Of 4 steps, 2 are made.")
     path, request = made(server)
@@ -69,7 +69,7 @@ def test_a_mask_is_painted_erased_and_survives_a_look_at_another_tab(
     studio: Studio, server: Server
 ) -> None:
     picture = painting(128, 128)
-    studio.give("Picture", png(picture))
+    studio.give("image", png(picture))
     studio.paint((0.2, 0.5), (0.8, 0.5), picture.size)
     studio.button("Erase").click()
     studio.paint((0.5, 0.3), (0.5, 0.7), picture.size)
@@ -97,16 +97,16 @@ def test_a_mask_is_painted_erased_and_survives_a_look_at_another_tab(
 @pytest.mark.parametrize("task", ["inpaint"])
 def test_a_mask_is_uploaded_in_place_of_the_canvas(studio: Studio, server: Server) -> None:
     mask = png(blob((10, 10, 50, 40), 90, 70))
-    studio.give("Picture", png(painting(90, 70)))
+    studio.give("image", png(painting(90, 70)))
     studio.button("Upload a mask").click()
-    studio.give("Mask: white is painted anew", mask)
+    studio.give("mask", mask)
     assert "2 steps" in studio.run(Steps=2)
     assert given(server, made(server)[1]["mask"]) == mask
     studio.reload()
     studio.tab.locator("canvas").first.wait_for()
     studio.fill(Steps=2)
     assert "2 steps" in studio.run()
-    studio.give("Mask: white is painted anew", png(blob((0, 0, 5, 5), 9, 9)))
+    studio.give("mask", png(blob((0, 0, 5, 5), 9, 9)))
     assert "they must be of one size" in studio.run()
 
 
@@ -117,12 +117,12 @@ def test_what_is_no_picture_is_told_and_nothing_is_lost(studio: Studio, server: 
     animated = io.BytesIO()
     frames[0].save(animated, "WEBP", save_all=True, append_images=frames[1:])
     for data, words in ((b"a text", "is no PNG"), (animated.getvalue(), "is animated")):
-        studio.give("Picture", data, taken=False)
+        studio.give("image", data, taken=False)
         expect(studio.page.locator(".toast-body").last).to_contain_text(words)
-    studio.give("Picture", png(painting(1, 1)))
+    studio.give("image", png(painting(1, 1)))
     assert "image is 1 x 1 pixels" in studio.run()
     studio.tab.get_by_label("Clear", exact=False).first.click()
-    studio.give("Picture", png(painting(40, 40)))
+    studio.give("image", png(painting(40, 40)))
     studio.reload()
     studio.tab.locator(".given img").wait_for()
     assert "1 step" in studio.run(Steps=2, Strength=0.5)
