@@ -52,6 +52,16 @@ def test_an_upload_is_changed_and_the_result_goes_on(studio: Studio, server: Ser
     assert request["image"] == hashlib.sha256(data).hexdigest()
     assert given(server, request["image"]) == data
 
+    studio.tab.get_by_label("Before / after").check()
+    sides = studio.tab.locator(".curtain img")
+    expect(sides).to_have_count(2)
+    widths = sides.evaluate_all(
+        "all => Promise.all(all.map(i => i.decode().then(() => i.naturalWidth)))"
+    )
+    assert widths == [64, 64]
+    studio.tab.get_by_label("Before / after").uncheck()
+    expect(studio.tab.locator(".picture img")).to_be_visible()
+
     studio.button("Inpaint").click()
     studio.at("inpaint")
     expect(studio.prompt).to_have_value("a")

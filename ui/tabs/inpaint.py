@@ -37,7 +37,7 @@ class Inpaint(PictureTab):
         Example(
             "a yellow cube on a grey floor", {"image": "blue-cube.png", "mask": "cube-mask.png"}
         ),
-        Example("a purple cone on a white floor", {"image": "pair.png", "mask": "pair-mask.png"}),
+        Example("a purple cone and a cyan cylinder on a white floor", {"image": "pair.png", "mask": "pair-mask.png"}),
     )
 
     def __init__(self, shared: Shared) -> None:
