@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
@@ -165,16 +165,28 @@ class Studio:
 
     def give(self, field: str, data: bytes, taken: bool = True) -> None:
         """Upload a picture for a field of a Request; taken: whether the service is to keep it."""
+        with self._kept(field) if taken else nullcontext():
+            self._given(field).locator("input[type=file]").set_input_files(
+                {"name": "a.png", "mimeType": "image/png", "buffer": data}
+            )
+
+    def remove(self, field: str) -> None:
+        """Take away the picture that was given for a field."""
+        with self._kept(field):
+            self._given(field).get_by_role("button", name="Remove Image").click()
+
+    def _given(self, field: str) -> Locator:
+        return self.tab.locator(".given", has_text={"image": "Picture", "mask": "Mask"}[field])
+
+    @contextmanager
+    def _kept(self, field: str) -> Iterator[None]:
+        """Waits until the browser keeps another name of a picture than before."""
         key = f"stepwise.{self.task}.{field}"
         before = self.page.evaluate("key => localStorage.getItem(key)", key)
-        place = self.tab.locator(".given", has_text={"image": "Picture", "mask": "Mask"}[field])
-        place.locator("input[type=file]").set_input_files(
-            {"name": "a.png", "mimeType": "image/png", "buffer": data}
+        yield
+        self.page.wait_for_function(
+            "([key, before]) => localStorage.getItem(key) !== before", arg=[key, before]
         )
-        if taken:
-            self.page.wait_for_function(
-                "([key, before]) => localStorage.getItem(key) !== before", arg=[key, before]
-            )
 
     def paint(
         self, start: tuple[float, float], end: tuple[float, float], size: tuple[int, int]
