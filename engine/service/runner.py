@@ -181,8 +181,8 @@ class EngineRunner:
                 rate=1 / max(statistics.median(recent), 1e-9),
                 preview=preview,
             )
-            if previews and progress.whole and isinstance(pipeline, UnconditionalPipeline):
-                yield from _film(pipeline, progress, frames, film)
+            if previews and progress.whole:
+                yield from _film(pipeline, progress, frames, film, preview)
 
     def _made(self, scheduler: Any) -> dict[str, Any]:
         config = scheduler.config.finite()
@@ -203,18 +203,22 @@ class EngineRunner:
 
 
 def _film(
-    pipeline: UnconditionalPipeline, progress: Progress, frames: FrameClock, film: Film
+    pipeline: DiffusionPipeline,
+    progress: Progress,
+    frames: FrameClock,
+    film: Film,
+    preview: bytes | None,
 ) -> Iterator[Frame]:
-    """The column of the film that is due after a step, if one is."""
+    """The frame of the film that is due after a step, if one is. preview: of that step."""
     place = film.place(progress.step, progress.total)
-    if place is not None:
-        index, total = place
-        yield Frame(
-            index=index,
-            total=total,
-            step=progress.step,
-            preview=frames.encode_film(pipeline.film, progress),
-        )
+    if place is None:
+        return
+    if isinstance(pipeline, UnconditionalPipeline):
+        preview = frames.encode_film(pipeline.film, progress)
+    elif preview is None:
+        preview = frames.encode_film(pipeline.preview, progress)
+    index, total = place
+    yield Frame(index=index, total=total, step=progress.step, preview=preview)
 
 
 def _picture(

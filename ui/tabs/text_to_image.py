@@ -2,10 +2,7 @@
 
 from typing import Any
 
-import gradio as gr
-
-from ui.controls import ENDS, guidance_group, model_group, size_group, steps_group
-from ui.samplers import sampler_group
+from ui.controls import prompt_group, size_group
 from ui.shared import Inputs
 from ui.tabs.tab import Tab
 
@@ -24,29 +21,11 @@ class TextToImage(Tab):
     )
 
     def compose(self) -> Inputs:
-        prompt = gr.Textbox(
-            label="Prompt",
-            placeholder="Describe the picture",
-            lines=3,
-            max_lines=8,
-            autofocus=True,
-        )
-        return {"prompt": prompt}
+        return prompt_group(autofocus=True)
 
     def settings(self) -> Inputs:
-        negative = gr.Textbox(
-            label="Negative prompt",
-            placeholder="What to keep out of the picture",
-            lines=1,
-            max_lines=4,
-        )
-        models = model_group(self.shared, self.task)
-        samplers = sampler_group(self.shared, self.task, models["model"])
-        with gr.Row(elem_classes="pair"):
-            numbers = steps_group(elem_classes="live")
-            numbers |= guidance_group(end=ENDS["guidance_scale"], elem_classes="live")
-        sides = size_group(self.shared, self.task, models["model"])
-        return {"negative_prompt": negative, **models, **samplers, **numbers, **sides}
+        inputs = self.text_settings()
+        return inputs | size_group(self.shared, self.task, inputs["model"])
 
     async def call(
         self,
