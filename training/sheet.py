@@ -1,4 +1,4 @@
-"""Draw the contact sheet of a model: 24 prompts, each picture above its words, or 48 seeds.
+"""Draw the contact sheet of a model: 24 prompts, each picture above its words, or 40 seeds.
 
 python -m training.sheet
 python -m training.sheet --unconditional
@@ -53,7 +53,7 @@ PROMPTS = (
     "a still life with a shiny blue sphere and a matte red cylinder",
 )
 _COLUMNS, _CELL, _TEXT = 6, 192, 82
-_SEEDS, _SEED_COLUMNS, _BATCH = 48, 12, 50
+_SEEDS, _SEED_COLUMNS, _BATCH = 40, 10, 40
 IMAGES = Path("docs/images")
 
 
@@ -110,13 +110,13 @@ def draw(model: Path, total: int, steps: int, seed: int = 0) -> Tensor:
 
 def seed_sheet(model: Path, steps: int = 50) -> Image.Image:
     """Draw the seeds from 0 on without a text; none is chosen."""
-    cells = interpolate(draw(model, _SEEDS, steps), scale_factor=3, mode="bicubic")
+    cells = interpolate(draw(model, _SEEDS, steps), scale_factor=2, mode="bicubic")
     return tiles(cells, _SEED_COLUMNS)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--unconditional", action="store_true", help="48 seeds in place of prompts")
+    parser.add_argument("--unconditional", action="store_true", help="40 seeds in place of prompts")
     parser.add_argument("--renders", action="store_true", help="what the training sees")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--file", type=Path)

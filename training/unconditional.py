@@ -22,14 +22,14 @@ from training.scene import Scene
 __all__ = ["SCHEDULER", "SIZE", "UNCONDITIONAL", "UNET", "shrink", "train"]
 
 UNCONDITIONAL = Path("training/runs/unconditional")
-SIZE = 32
+SIZE = 64
 UNET: dict[str, Any] = {
     "sample_size": SIZE,
-    "block_out_channels": (32, 64, 128),
-    "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
-    "up_block_types": ("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
-    "layers_per_block": 2,
-    "norm_num_groups": 16,
+    "block_out_channels": (24, 48, 96, 160),
+    "down_block_types": ("DownBlock2D", "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
+    "up_block_types": ("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+    "layers_per_block": 1,
+    "norm_num_groups": 8,
     "attention_head_dim": 32,
 }
 SCHEDULER: dict[str, Any] = {

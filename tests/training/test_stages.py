@@ -27,7 +27,7 @@ def shards(tmp_path_factory):
 def small(monkeypatch):
     monkeypatch.setitem(autoencoder.CONFIG, "block_out_channels", (8, 8, 8, 8))
     monkeypatch.setitem(diffusion.UNET, "block_out_channels", (16, 32))
-    monkeypatch.setitem(unconditional.UNET, "block_out_channels", (16, 32, 32))
+    monkeypatch.setitem(unconditional.UNET, "block_out_channels", (8, 8, 32, 32))
     torch.manual_seed(0)
 
 
