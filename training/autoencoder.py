@@ -23,9 +23,9 @@ __all__ = ["AUTOENCODER", "CONFIG", "FACTOR", "held_out", "psnr", "train"]
 
 AUTOENCODER = Path("training/runs/autoencoder")
 CONFIG: dict[str, Any] = {
-    "block_out_channels": (16, 32, 64, 128),
-    "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "block_out_channels": (16, 32, 64),
+    "down_block_types": ("DownEncoderBlock2D",) * 3,
+    "up_block_types": ("UpDecoderBlock2D",) * 3,
     "layers_per_block": 1,
     "latent_channels": 4,
     "norm_num_groups": 8,
@@ -33,7 +33,7 @@ CONFIG: dict[str, Any] = {
     "mid_block_add_attention": False,
     "force_upcast": False,
 }
-FACTOR = 8
+FACTOR = 4
 """Pixels along an edge for one latent."""
 _KL_WEIGHT = 1e-6
 _OVERLAP_WEIGHT = 0.02

@@ -43,9 +43,9 @@ DIFFUSION = Path("training/runs/diffusion")
 _WIDTH = 128
 UNET: dict[str, Any] = {
     "sample_size": SIZE // FACTOR,
-    "block_out_channels": (64, 160),
-    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
-    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    "block_out_channels": (32, 64, 160),
+    "down_block_types": ("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
     "layers_per_block": 1,
     "norm_num_groups": 16,
     "cross_attention_dim": _WIDTH,
