@@ -32,10 +32,11 @@ CONFIG: dict[str, Any] = {
     "sample_size": SIZE,
     "mid_block_add_attention": False,
     "force_upcast": False,
+    "scaling_factor": 1.0,
 }
 FACTOR = 4
 """Pixels along an edge for one latent."""
-_KL_WEIGHT = 1e-6
+_KL_WEIGHT = 1e-7
 _OVERLAP_WEIGHT = 0.02
 _HELD_OUT_SEED = 10**6
 
@@ -75,23 +76,40 @@ def psnr(model: AutoencoderKL, images: Tensor) -> float:
     return 10 * math.log10(4 / (sum(parts) / len(parts)))
 
 
-@torch.inference_mode()
-def _spread(model: AutoencoderKL, images: Tensor) -> float:
-    """Standard deviation of the latents of pictures in -1..1."""
+@torch.no_grad()
+def _standardize(model: AutoencoderKL, images: Tensor) -> None:
+    """Give each channel of the latents of pictures in -1..1 a mean of 0 and a deviation of 1.
+
+    What the model draws stays the same: what the last layer before the latents takes away, the
+    first one behind them adds again.
+    """
     parts = [model.encode(part).latent_dist.mode() for part in images.split(20)]
-    return torch.cat(parts).std().item()
+    latents = torch.cat(parts)
+    mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
+    before, behind = model.quant_conv, model.post_quant_conv
+    assert before is not None and behind is not None
+    assert before.bias is not None and behind.bias is not None
+    behind.bias += behind.weight[:, :, 0, 0] @ mean
+    behind.weight *= deviation[:, None, None]
+    means, logvars = before.bias.chunk(2)
+    means.sub_(mean).div_(deviation)
+    logvars.sub_(2 * deviation.log())
+    before.weight[: len(mean)] /= deviation[:, None, None, None]
 
 
 def train(
     images: Tensor, options: Options, folder: Path, *, batch: int = 4, start: Path | None = None
 ) -> AutoencoderKL:
-    """Train on uint8 pictures and save to `folder/vae` with the latents' measured scale.
+    """Train on uint8 pictures and save to `folder/vae`, with latents of unit variance.
 
     Every other step sees `batch` whole pictures, the others four times as many quarters, of which
     more differ. start: a folder of weights to go on from.
     """
     torch.manual_seed(options.seed)
     model = AutoencoderKL(**CONFIG)
+    # little noise at first: a channel that begins drowned in it is soon no longer read
+    assert model.quant_conv is not None and model.quant_conv.bias is not None
+    nn.init.constant_(model.quant_conv.bias[CONFIG["latent_channels"] :], -6.0)
     if start is not None:
         model.load_state_dict(AutoencoderKL.from_pretrained(start).float().state_dict())
     size = images.shape[-1]
@@ -118,11 +136,9 @@ def train(
         tiles(torch.cat((shown, model(shown).sample)).cpu(), len(shown)).save(path)
 
     fit(model, loss, options, folder, sheet)
-    sample = to_pixels(images[:: max(1, len(images) // 300)])
-    finished = AutoencoderKL(**CONFIG, scaling_factor=round(1 / _spread(model, sample), 5))
-    finished.load_state_dict(model.state_dict())
-    finished.save_pretrained(folder / "vae")
-    return finished.eval()
+    _standardize(model, to_pixels(images[:: max(1, len(images) // 300)]))
+    model.save_pretrained(folder / "vae")
+    return model
 
 
 def held_out(total: int) -> Tensor:
@@ -145,7 +161,6 @@ def main() -> None:
         batch=parsed.batch or 4,
         start=parsed.start,
     )
-    print(f"scaling factor {model.config.scaling_factor}")
     print(f"PSNR on 200 held-out pictures: {psnr(model, held_out(200)):.2f} dB")
 
 
