@@ -149,7 +149,7 @@ def held_out(total: int) -> Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    add_options(parser, minutes=60, rate=2e-3)
+    add_options(parser, minutes=60, rate=8e-4)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--folder", type=Path, default=AUTOENCODER)
     parser.add_argument("--start", type=Path, help="folder of an autoencoder to go on from")
