@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from transformers import CLIPTokenizer
 
 from engine.config import FORMAT_VERSION
 from engine.models import AutoencoderKL, UNet2DModel
@@ -21,13 +20,12 @@ from training import unconditional
 from training.autoencoder import AUTOENCODER
 from training.diffusion import DIFFUSION, SCHEDULER, TextToLatents, make_networks
 from training.loop import average
-from training.text import save_text_encoder
+from training.text import make_tokenizer, save_text_encoder
 
 __all__ = ["TABLETOP", "TABLETOP_DDPM", "export", "export_unconditional"]
 
 TABLETOP = Path("assets/models/tabletop")
 TABLETOP_DDPM = Path("assets/models/tabletop-ddpm")
-_LARGEST = 10_000_000  # bytes of a file that a Space takes
 _INDEX: dict[str, object] = {
     "_class_name": "StableDiffusionPipeline",
     "_diffusers_version": FORMAT_VERSION,
@@ -49,14 +47,12 @@ _INDEX_DDPM: dict[str, object] = {
 }
 
 
-def export(
-    networks: TextToLatents, vae: AutoencoderKL, tokenizer: CLIPTokenizer, folder: Path
-) -> None:
+def export(networks: TextToLatents, vae: AutoencoderKL, folder: Path) -> None:
     """Save the components of the text-to-image model in float16."""
     with _whole(folder) as partial:
-        shutil.copytree(tokenizer.name_or_path, partial / "tokenizer")
+        make_tokenizer(partial / "tokenizer")
         save_text_encoder(networks.text_encoder.half(), partial / "text_encoder")
-        networks.unet.half().save_pretrained(partial / "unet", max_shard_size=_LARGEST)
+        networks.unet.half().save_pretrained(partial / "unet")
         vae.half().save_pretrained(partial / "vae")
         DDIMScheduler(**SCHEDULER).save_pretrained(partial / "scheduler")
         _write_index(partial, _INDEX)
@@ -76,26 +72,18 @@ def _write_index(folder: Path, index: dict[str, object]) -> None:
 
 @contextmanager
 def _whole(folder: Path) -> Iterator[Path]:
-    """A folder to write in, whose files then appear whole in `folder`.
-
-    Other files stay there, but for weights in the same places, of which a loader might take those.
-    """
+    """A folder to write in, whose files then appear whole in `folder`; its other files stay."""
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     yield partial
     folder.mkdir(parents=True, exist_ok=True)
-    written: set[Path] = set()
     for made in sorted(partial.rglob("*")):
         if made.is_file():
             target = folder / made.relative_to(partial)
             target.parent.mkdir(exist_ok=True)
             made.chmod(0o644)
             made.replace(target)
-            written.add(target)
-    for place in {path.parent for path in written}:
-        for weights in set(place.glob("*.safetensors*")) - written:
-            weights.unlink()
     shutil.rmtree(partial)
 
 
@@ -114,10 +102,9 @@ def main() -> None:
             export_unconditional(unet, folder)
         else:
             folder, run = options.folder or TABLETOP, options.run or DIFFUSION
-            tokenizer = CLIPTokenizer.from_pretrained(run / "tokenizer")
-            networks = make_networks(tokenizer)
+            networks = make_networks(make_tokenizer(run / "tokenizer"))
             networks.load_state_dict(average(run))
-            export(networks, AutoencoderKL.from_pretrained(options.vae), tokenizer, folder)
+            export(networks, AutoencoderKL.from_pretrained(options.vae), folder)
     for path in sorted(folder.rglob("*.safetensors")):
         print(f"{path} {path.stat().st_size / 1e6:.1f} MB")
 

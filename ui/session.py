@@ -16,15 +16,13 @@ __all__ = ["kept_in_browser", "kept_run", "new_session", "owner_of"]
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
-def kept_in_browser(name: str, value: Any = None) -> gr.BrowserState:
-    """A value in the browser's storage, at first an empty dictionary if none is given.
+def kept_in_browser(name: str) -> gr.BrowserState:
+    """A value in the browser's storage.
 
     One for each tab, so that none writes over what another has kept since it looked. Key and secret
     are fixed: the defaults change at every start, and the browser would forget.
     """
-    return gr.BrowserState(
-        {} if value is None else value, storage_key=f"stepwise.{name}", secret="stepwise"
-    )
+    return gr.BrowserState({}, storage_key=f"stepwise.{name}", secret="stepwise")
 
 
 def new_session(kept: Any) -> dict[str, str]:

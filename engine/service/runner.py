@@ -181,8 +181,8 @@ class EngineRunner:
                 rate=1 / max(statistics.median(recent), 1e-9),
                 preview=preview,
             )
-            if previews and progress.whole:
-                yield from _film(pipeline, progress, frames, film, preview)
+            if previews and progress.whole and isinstance(pipeline, UnconditionalPipeline):
+                yield from _film(pipeline, progress, frames, film)
 
     def _made(self, scheduler: Any) -> dict[str, Any]:
         config = scheduler.config.finite()
@@ -203,22 +203,18 @@ class EngineRunner:
 
 
 def _film(
-    pipeline: DiffusionPipeline,
-    progress: Progress,
-    frames: FrameClock,
-    film: Film,
-    preview: bytes | None,
+    pipeline: UnconditionalPipeline, progress: Progress, frames: FrameClock, film: Film
 ) -> Iterator[Frame]:
-    """The frame of the film that is due after a step, if one is. preview: of that step."""
+    """The column of the film that is due after a step, if one is."""
     place = film.place(progress.step, progress.total)
-    if place is None:
-        return
-    if isinstance(pipeline, UnconditionalPipeline):
-        preview = frames.encode_film(pipeline.film, progress)
-    elif preview is None:
-        preview = frames.encode_film(pipeline.preview, progress)
-    index, total = place
-    yield Frame(index=index, total=total, step=progress.step, preview=preview)
+    if place is not None:
+        index, total = place
+        yield Frame(
+            index=index,
+            total=total,
+            step=progress.step,
+            preview=frames.encode_film(pipeline.film, progress),
+        )
 
 
 def _picture(

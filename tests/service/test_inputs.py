@@ -14,7 +14,7 @@ from PIL import Image
 from engine.errors import EngineError, PictureError, RequestError
 from engine.pipelines.request import Request
 from engine.service import InProcessWorker, Service
-from engine.service.events import Failed, Finished, Started, Step
+from engine.service.events import Failed, Started, Step
 from engine.service.metadata import CHUNK
 from tests.conftest import make_checkpoint
 from tests.pipelines.parity import blob, painting
@@ -87,18 +87,6 @@ async def test_a_run_says_its_steps_and_its_png_makes_it_again(
     assert (alone.seed, alone.image, alone.width, alone.height) == (4, request.image, 64, 64)
     again = (await pictures(service, alone))[0]
     assert abs(again - pixels(path)).max() <= 1
-
-
-async def test_the_other_tasks_of_a_model_load_nothing(
-    service: Service, asked: dict[str, Request]
-) -> None:
-    await run(service, Request("tiny", "a", steps=1))
-    before = await service.query("figures")
-    for case in ("image-to-image", "inpaint"):
-        last = (await run(service, asked[case]))[-1]
-        assert isinstance(last, Finished) and last.loaded == ()
-    after = await service.query("figures")
-    assert after == before, "the same objects, and no more bytes"
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.startswith("inpaint")])
