@@ -90,8 +90,7 @@ def executed_steps(steps: int, strength: float) -> int:
 
     strength: 0 to 1, the part of the noise that is added. Raises `RequestError` if no step is left.
     """
-    if not 0 <= strength <= 1:
-        raise RequestError(f"strength is {strength}: it must be from 0 to 1.")
+    check_argument("strength", strength, *LIMITS["strength"])
     made = int(steps * strength)
     if made < 1:
         raise RequestError(

@@ -118,9 +118,10 @@ class Request:
         return "image" in FIELDS[self.task]
 
     def _check_unused(self) -> None:
+        unused = self.unused
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in self.unused and value != field.default:
+            if field.name in unused and value != field.default:
                 raise RequestError(
                     f"{field.name} is {str(value)[:40]!r}, but {self.task} takes none: "
                     "leave it out."

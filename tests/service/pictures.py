@@ -1,16 +1,27 @@
 """Runs to their end, and the pictures that they left on disk."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from engine.pipelines.request import Request
-from engine.service import Service
+from engine.service import InProcessWorker, Service
 from engine.service.events import Event, Finished, Saved
 from tests.service.stub import watch
 
-__all__ = ["pictures", "pixels", "run", "saved"]
+__all__ = ["pictures", "pixels", "run", "saved", "serving"]
+
+
+@contextmanager
+def serving(models: Path, outputs: Path) -> Iterator[Service]:
+    """The engine itself, in this process, behind a started service."""
+    made = Service(lambda: InProcessWorker("cpu", "float32", models), outputs, models)
+    made.start()
+    yield made
+    made.stop()
 
 
 async def run(service: Service, asked: Request, previews: bool = True) -> list[Event]:

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from engine.pipelines.request import Request
-from engine.service import InProcessWorker, Service
+from engine.service import Service
 from engine.service.events import Failed, Finished, Frame, Step
 from engine.service.metadata import CHUNK
 from tests.samplers import SAMPLERS
-from tests.service.pictures import pictures, pixels, run, saved
+from tests.service.pictures import pictures, pixels, run, saved, serving
 from tests.service.stub import watch
 
 ASKED = Request("tiny-ddpm", task="unconditional", steps=12, seed=3)
@@ -27,14 +27,8 @@ def service(
     tiny_ddpm_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
     models = tiny_ddpm_checkpoint.parent
-    made = Service(
-        lambda: InProcessWorker("cpu", "float32", models),
-        outputs=tmp_path_factory.mktemp("outputs"),
-        models=models,
-    )
-    made.start()
-    yield made
-    made.stop()
+    with serving(models, tmp_path_factory.mktemp("outputs")) as made:
+        yield made
 
 
 def opened(jpeg: bytes) -> Image.Image:

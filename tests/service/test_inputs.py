@@ -13,12 +13,12 @@ from PIL import Image
 
 from engine.errors import EngineError, PictureError, RequestError
 from engine.pipelines.request import Request
-from engine.service import InProcessWorker, Service
+from engine.service import Service
 from engine.service.events import Failed, Started, Step
 from engine.service.metadata import CHUNK
 from tests.conftest import make_checkpoint
 from tests.pipelines.parity import blob, painting
-from tests.service.pictures import pictures, pixels, run, saved
+from tests.service.pictures import pictures, pixels, run, saved, serving
 from tests.service.stub import watch
 
 ASKED = Request("tiny", "a", task="image-to-image", steps=10, strength=0.5, seed=3)
@@ -29,14 +29,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     models = tmp_path_factory.mktemp("models")
     for name, channels in {"tiny": 4, "tiny-inpaint": 9, "tiny-depth": 5}.items():
         make_checkpoint(models / name, channels=channels)
-    made = Service(
-        lambda: InProcessWorker("cpu", "float32", models),
-        outputs=tmp_path_factory.mktemp("outputs"),
-        models=models,
-    )
-    made.start()
-    yield made
-    made.stop()
+    with serving(models, tmp_path_factory.mktemp("outputs")) as made:
+        yield made
 
 
 def file(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:

@@ -14,13 +14,13 @@ from PIL import Image
 from engine.errors import EngineError
 from engine.pipelines.control import Control
 from engine.pipelines.request import Request
-from engine.service import InProcessWorker, Service
+from engine.service import Service
 from engine.service.events import Changed, Event, Finished, Frame, Step
 from engine.service.messages import Picture, Run
 from engine.service.metadata import CHUNK
 from engine.service.runner import EngineRunner
 from tests.samplers import SAMPLERS
-from tests.service.pictures import pictures, pixels, run, saved
+from tests.service.pictures import pictures, pixels, run, saved, serving
 from tests.service.stub import request, wait_for, watch
 
 FILM = Request("tiny-ddpm", task="unconditional", seed=3)
@@ -38,11 +38,8 @@ def models(
 
 @pytest.fixture(scope="module")
 def service(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    outputs = tmp_path_factory.mktemp("outputs")
-    made = Service(lambda: InProcessWorker("cpu", "float32", models), outputs, models)
-    made.start()
-    yield made
-    made.stop()
+    with serving(models, tmp_path_factory.mktemp("outputs")) as made:
+        yield made
 
 
 def told(models: Path, asked: Request, after: dict[int, Any]) -> list[Event | Picture]:

@@ -18,7 +18,7 @@ from engine.errors import RunCancelled
 from engine.pipelines.control import Control
 from engine.pipelines.request import Request
 from engine.schedulers import scheduler_named
-from engine.service import InProcessWorker, ProcessWorker, Service
+from engine.service import ProcessWorker, Service
 from engine.service.events import (
     Cancelled,
     Event,
@@ -31,21 +31,15 @@ from engine.service.events import (
 from engine.service.messages import Picture, Run
 from engine.service.metadata import CHUNK
 from engine.service.runner import EngineRunner
-from tests.service.pictures import pictures, pixels, run, saved
+from tests.service.pictures import pictures, pixels, run, saved, serving
 from tests.service.stub import request, wait_for, watch
 
 
 @pytest.fixture(scope="module")
 def service(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     models = tiny_checkpoint.parent
-    made = Service(
-        lambda: InProcessWorker("cpu", "float32", models),
-        outputs=tmp_path_factory.mktemp("outputs"),
-        models=models,
-    )
-    made.start()
-    yield made
-    made.stop()
+    with serving(models, tmp_path_factory.mktemp("outputs")) as made:
+        yield made
 
 
 async def test_the_same_seed_twice_is_the_same_to_the_byte(service: Service) -> None:
