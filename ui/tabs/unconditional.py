@@ -19,6 +19,7 @@ class Unconditional(Tab):
 
     title = "Unconditional"
     task = "unconditional"
+    film = True
 
     def compose(self) -> Inputs:
         gr.HTML(
