@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from engine.config import choice
+from engine.checks import choice
 from engine.errors import PictureError
 
 __all__ = [

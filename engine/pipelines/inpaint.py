@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from PIL import ImageChops
 from torch import Tensor
 
-from engine.config import choice
+from engine.checks import choice
 from engine.errors import RequestError
 from engine.noise import Generators, draw_noise
 from engine.pictures import as_mask

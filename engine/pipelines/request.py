@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-from engine.config import choice
+from engine.checks import choice
 from engine.errors import EngineError, RequestError
 from engine.pictures import FITS
 from engine.pipelines.changes import Change, check_names

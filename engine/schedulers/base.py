@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from engine.config import by_place
+from engine.checks import by_place
 from engine.errors import EngineError
 from engine.noise import Generators, draw_noise
 from engine.outputs import keyed

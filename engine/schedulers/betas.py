@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.config import choice
+from engine.checks import choice
 from engine.schedulers.tables import BETAS, Array
 
 __all__ = ["betas", "sigmas_of", "zero_terminal_snr"]

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.config import within
+from engine.checks import within
 from engine.errors import EngineError
 from engine.schedulers.base import Noise, Step
 from engine.schedulers.discrete import DiscreteScheduler

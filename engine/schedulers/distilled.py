@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.config import within
+from engine.checks import within
 from engine.schedulers.base import Noise, Step
 from engine.schedulers.discrete import DiscreteScheduler
 from engine.schedulers.points import Plan, Point, combine

@@ -1,12 +1,11 @@
 """Flow matching: schedules of levels, not betas, with Euler's and Heun's method on them."""
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.config import Config, within
+from engine.checks import within
+from engine.config import Config
 from engine.schedulers.base import Noise, Step, options_of
 from engine.schedulers.euler import churned
 from engine.schedulers.points import Plan, Point
@@ -101,7 +100,7 @@ class FlowMatchEulerDiscreteScheduler(FlowMatchScheduler):
 class FlowMatchHeunDiscreteScheduler(FlowMatchScheduler):
     """Two calls a step, one to the last level: the mean of the velocities at both of its ends."""
 
-    order: ClassVar[int] = 2
+    order = 2
 
     def through(self, timesteps: Array, sigmas: Array) -> Plan:
         # a second call is made where the next step begins; none at the end

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.config import within
+from engine.checks import within
 from engine.schedulers.base import Scheduler
 from engine.schedulers.points import Plan
 from engine.schedulers.settings import BETA_KEYS, SPACING_KEYS

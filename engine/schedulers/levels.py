@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from engine.config import choice
+from engine.checks import choice
 from engine.errors import EngineError
 from engine.schedulers import betas, tables
 from engine.schedulers.points import PREDICTIONS

@@ -3,7 +3,7 @@
 import numpy as np
 from torch import Tensor
 
-from engine.config import within
+from engine.checks import within
 from engine.schedulers.base import Noise, Step
 from engine.schedulers.interpolated import InterpolatedScheduler
 from engine.schedulers.points import Point

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.config import by_place, within
+from engine.checks import by_place, within
 from engine.errors import EngineError
 from engine.schedulers import tables
 from engine.schedulers.levels import Levels
