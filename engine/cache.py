@@ -1,15 +1,16 @@
 """Components kept in memory between runs, the least recently used given up first."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
 from torch import nn
 
-from engine.checkpoints.components import Spec, component_files, load_component
+from engine.checkpoints.components import Spec, component_files, load_component, read_index
 from engine.pipelines.pipeline import DiffusionPipeline
 from engine.pipelines.plan import make_plan
 
@@ -37,12 +38,13 @@ class ComponentCache:
     """Builds pipelines of components that are loaded once and shared.
 
     budget: bytes of weights to keep. The components of the newest pipeline always stay.
-    Not for use by several threads at once, but for `figures`.
+    All may be called from any thread; one that loads has the others that would load wait.
     """
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self.loads = 0
+        self._loading = Lock()
         self._entries: OrderedDict[Key, Entry] = OrderedDict()
 
     @property
@@ -67,23 +69,30 @@ class ComponentCache:
         used = set()
 
         def load(name: str, spec: Spec) -> Any:
-            key = Key(
-                folder.resolve(),
-                name,
-                _stamp(component_files(folder, name, spec)),
-                torch.device(device),
-                dtype,
-            )
+            key = _key(folder, name, spec, device, dtype)
             used.add(key)
-            if key not in self._entries:
-                on_load(name)
-                self._entries[key] = self._load(key, spec)
-            self._entries.move_to_end(key)
-            return self._entries[key].component
+            return self._component(key, spec, on_load)
 
-        pipeline = make_plan(folder, {}, task=task).build(load)
-        self._evict(used)
+        with self._loading:
+            pipeline = make_plan(folder, {}, task=task).build(load)
+            self._evict(used)
         return pipeline
+
+    def components(
+        self, folder: Path, names: Sequence[str], device: torch.device | str, dtype: torch.dtype
+    ) -> list[Any]:
+        """Return a few of a folder's components, None for one that it has not.
+
+        Nothing else is given up for them before the next pipeline. Raises `CheckpointError`.
+        """
+        with self._loading:
+            _, specs = read_index(folder)
+            return [
+                self._component(_key(folder, name, spec, device, dtype), spec)
+                if (spec := specs.get(name))
+                else None
+                for name in names
+            ]
 
     def figures(self) -> dict[str, Any]:
         """Describe what is kept, fit for JSON; `id` tells whether an object is still the same."""
@@ -109,6 +118,15 @@ class ComponentCache:
         """Give up everything."""
         self._entries.clear()
 
+    def _component(
+        self, key: Key, spec: Spec, on_load: Callable[[str], None] = lambda name: None
+    ) -> Any:
+        if key not in self._entries:
+            on_load(key.name)
+            self._entries[key] = self._load(key, spec)
+        self._entries.move_to_end(key)
+        return self._entries[key].component
+
     def _load(self, key: Key, spec: Spec) -> Entry:
         component = load_component(key.folder, key.name, spec, key.dtype)
         if isinstance(component, nn.Module):
@@ -123,6 +141,13 @@ class ComponentCache:
             stale = current.get((key.folder, key.name), key.stamp) != key.stamp
             if key not in keep and (stale or self.bytes > self.budget):
                 del self._entries[key]
+
+
+def _key(
+    folder: Path, name: str, spec: Spec, device: torch.device | str, dtype: torch.dtype
+) -> Key:
+    stamp = _stamp(component_files(folder, name, spec))
+    return Key(folder.resolve(), name, stamp, torch.device(device), dtype)
 
 
 def _stamp(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:

@@ -14,12 +14,14 @@ from engine.errors import PictureError
 
 __all__ = [
     "FITS",
+    "FLAT",
     "FORMATS",
     "MAX_PIXELS",
     "as_depth",
     "as_mask",
     "as_rgb",
     "check_size",
+    "depth_picture",
     "fit",
     "open_picture",
     "upright",
@@ -35,6 +37,11 @@ MAX_PIXELS = 40_000_000
 
 DEEP = ("I;16", "I;16B", "I;16L", "I", "F")
 """Modes of one channel that hold more than a byte."""
+
+FLAT = (
+    "the depth is the same everywhere, or has values that are not numbers: choose another picture, "
+    "or give another depth_map."
+)
 
 DAMAGE = (
     OSError,
@@ -125,6 +132,17 @@ def as_depth(image: Image.Image) -> npt.NDArray[np.float32]:
     """Upright, (H, W), in the units of the file: 16 bits are read as they are."""
     image = upright(image)
     return np.array(image if image.mode in DEEP else image.convert("L"), np.float32)
+
+
+def depth_picture(depth: npt.NDArray[np.floating]) -> Image.Image:
+    """A grey picture of a depth (H, W), the largest values white, the smallest black.
+
+    Raises `PictureError` for a depth without near and far.
+    """
+    low, high = float(depth.min()), float(depth.max())
+    if not low < high < float("inf") or low == -float("inf"):
+        raise PictureError(FLAT)
+    return Image.fromarray(((depth - low) / (high - low) * 255).round().astype(np.uint8))
 
 
 def fit(image: Image.Image, width: int, height: int, how: str = "resize") -> Image.Image:

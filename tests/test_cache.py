@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,30 @@ def test_an_error_leaves_the_cache_usable(tiny_checkpoint: Path, tmp_path: Path)
     cache.pipeline(tiny_checkpoint, TASK, CPU, torch.float32)
     with pytest.raises(RequestError, match="dance"):
         cache.pipeline(tiny_checkpoint, "dance", CPU, torch.float32)
+
+
+def test_a_few_components_are_shared_and_drive_nothing_out(
+    tiny_checkpoint: Path, tiny_depth_checkpoint: Path
+) -> None:
+    cache = ComponentCache(1)
+    first = cache.pipeline(tiny_checkpoint, TASK, CPU, torch.float32)
+    names = ("depth_estimator", "feature_extractor")
+    parts = cache.components(tiny_depth_checkpoint, names, CPU, torch.float32)
+    assert cache.loads == len(PARTS) + 2
+    again = cache.pipeline(tiny_checkpoint, TASK, CPU, torch.float32)
+    assert again.components["unet"] is first.components["unet"]
+    assert cache.components(tiny_checkpoint, names, CPU, torch.float32) == [None, None]
+    roomy = ComponentCache(10**9)
+    parts = roomy.components(tiny_depth_checkpoint, names, CPU, torch.float32)
+    whole = roomy.pipeline(tiny_depth_checkpoint, "depth-to-image", CPU, torch.float32)
+    assert [whole.components[name] for name in names] == parts
+
+
+def test_threads_that_load_at_once_share_what_they_load(tiny_checkpoint: Path) -> None:
+    cache = ComponentCache(10**9)
+    with ThreadPoolExecutor(4) as pool:
+        made = [
+            pool.submit(cache.pipeline, tiny_checkpoint, TASK, CPU, torch.float32) for _ in range(4)
+        ]
+    assert cache.loads == len(PARTS)
+    assert len({id(one.result().components["unet"]) for one in made}) == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import gradio as gr
 from engine.service import Service
 from ui import markup
 from ui.pictures import PictureRoute
+from ui.send import connect_sending, send_group
 from ui.session import kept_in_browser, new_session
 from ui.shared import SILENT, Shared
 from ui.tabs import TABS
 from ui.tabs.compare import Compare
+from ui.tabs.picture_tab import PictureTab
 from ui.theme import ASSETS, head, script, stylesheets, theme
 
 __all__ = ["build_page", "page_options"]
@@ -37,9 +40,13 @@ def build_page(service: Service, models: Path, route: PictureRoute) -> gr.Blocks
         opened = page.load(new_session, session, session, **SILENT)
         shared = Shared(page, service, models, route, session, opened)
         tabs = [kind(shared) for kind in TABS]
+        targets = [tab for tab in tabs if isinstance(tab, PictureTab)]
         compare = Compare(shared, tabs[0])
         with gr.Tabs(elem_classes="tasks"):
-            ended = [event for tab in tabs for event in tab.build()] + compare.build()
+            sending = partial(send_group, targets)
+            ended = [event for tab in tabs for event in tab.build(sending)] + compare.build()
+        for tab in tabs:
+            connect_sending(shared, tab.parts, tab.sends, targets)
 
         async def watch_engine() -> AsyncIterator[str]:
             """The state of the engine until it has started, at first or again."""

@@ -1,6 +1,6 @@
 """Ties a tab's Generate and Stop to the service. Values travel by name into a Request."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import gradio as gr
@@ -24,7 +24,10 @@ __all__ = ["Binding"]
 
 
 class Binding:
-    """The handlers of one tab, on its components. run: what the browser keeps of its run."""
+    """The handlers of one tab, on its components.
+
+    run: what the browser keeps of its run. started: what submits one, as the method of an event.
+    """
 
     def __init__(
         self,
@@ -36,21 +39,23 @@ class Binding:
         panel: Panel,
         actions: Actions,
         run: gr.BrowserState,
+        started: Callable[..., Dependency],
     ) -> None:
         self._shared, self._service, self._task = shared, shared.service, task
         self._inputs, self._parts, self._panel, self._run = inputs, parts, panel, run
         self._generate, self._stop = actions.generate, actions.stop
+        self._started = started
 
     def connect(self) -> list[Dependency]:
         """Register the events, once; returns those that end when a run has ended."""
         parts, session = self._parts, self._shared.session
         buttons = [self._generate, self._stop]
-        submitted = self._generate.click(
+        submitted = self._started(
             self.submit,
             inputs_kwargs={"session": session, **self._inputs},
             outputs=[
                 *(session, self._run, self._inputs["seed"]),
-                *(parts.status, parts.film, *buttons),
+                *(parts.status, *parts.film.parts, *buttons),
             ],
             preprocess=False,
             **SILENT,
@@ -59,7 +64,7 @@ class Binding:
             "fn": self.watch,
             "inputs": [session, self._run, parts.results],
             "outputs": [
-                *(parts.picture, parts.film, parts.status, parts.facts, parts.shelf),
+                *(parts.picture, *parts.film.parts, parts.status, parts.facts, parts.shelf),
                 *(self._panel.run, self._panel.memory),
                 *(parts.results, parts.shown, self._run, *buttons),
             ],
@@ -89,7 +94,7 @@ class Binding:
             },
             self._inputs["seed"]: request.seed,
             self._parts.status: markup.status(waiting),
-            self._parts.film: markup.film(waiting),
+            **self._parts.film.begin(waiting),
             self._generate: gr.update(interactive=False),
             self._stop: gr.update(interactive=True),
         }
@@ -114,7 +119,7 @@ class Binding:
                 changed = self._parts.update(view, new, old)
                 if view.film != film:
                     film = view.film
-                    changed[self._parts.film] = markup.film(view)
+                    changed[self._parts.film.strip] = markup.film(view)
                 if view.changes != record:
                     record = view.changes
                     changed[self._panel.run] = hood.run(view)

@@ -4,7 +4,9 @@ Each places its components in the current layout, connects what they do to one a
 those whose values a run needs, under the names of the fields of a Request.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import gradio as gr
 from gradio.components import Component
 
 from engine.pipelines.limits import LIMITS
+from ui.markup import counted, hint
 from ui.shared import SILENT, Inputs, Shared, able_models, named_model, offer
 from ui.stage import Parts
 
@@ -20,18 +23,31 @@ __all__ = [
     "Actions",
     "action_group",
     "count_group",
+    "fit_group",
     "guidance_group",
     "model_group",
+    "negative_group",
+    "prompt_group",
     "refresh",
     "seed_group",
     "side",
     "size_group",
     "span",
     "steps_group",
+    "strength_group",
 ]
 
 ENDS = {"guidance_scale": 20}
 """Where sliders end within which nearly everybody stays."""
+
+EFFECTS = (
+    (0.85, "Hardly anything of the picture is left."),
+    (0.65, "Where things stand stays, roughly; what they are may change."),
+    (0.4, "Shapes stay in place; colours and materials follow the prompt."),
+    (0.15, "A light touch: everything stays in place, tones shift."),
+    (0, "Next to nothing changes."),
+)
+"""From which strength on a run does what to a picture."""
 
 # 16 seeds are left above the largest drawn: image i of a run has seed + i
 ROLL = "() => [Math.floor(Math.random() * (2 ** 32 - 16)), false]"
@@ -60,6 +76,23 @@ def action_group() -> Actions:
         generate = gr.Button("Generate", variant="primary", elem_classes="generate")
         stop = gr.Button("Stop", interactive=False, elem_classes="stop", min_width=80)
     return Actions(generate, stop)
+
+
+def prompt_group(**more: Any) -> Inputs:
+    prompt = gr.Textbox(
+        label="Prompt", placeholder="Describe the picture", lines=3, max_lines=8, **more
+    )
+    return {"prompt": prompt}
+
+
+def negative_group() -> Inputs:
+    negative = gr.Textbox(
+        label="Negative prompt",
+        placeholder="What to keep out of the picture",
+        lines=1,
+        max_lines=4,
+    )
+    return {"negative_prompt": negative}
 
 
 def model_group(shared: Shared, task: str) -> Inputs:
@@ -97,6 +130,43 @@ def size_group(shared: Shared, task: str, model: Component) -> Inputs:
 def steps_group(value: int = 25, **more: Any) -> Inputs:
     slider = gr.Slider(**span("steps"), value=value, step=1, precision=0, label="Steps", **more)
     return {"steps": slider}
+
+
+def strength_group(
+    steps: Component, value: float = 0.8, effects: Sequence[tuple[float, str]] = EFFECTS
+) -> Inputs:
+    """How much of the noise is added, and in plain words what that does.
+
+    effects: from which strength on which words hold, the last from 0 on.
+    """
+    assert isinstance(steps, gr.Slider)
+    slider = gr.Slider(**span("strength"), value=value, step=0.05, label="Strength")
+    note = gr.HTML(effect(value, steps.value, effects), elem_classes="hint")
+    gr.on(
+        [slider.change, steps.change],
+        partial(effect, effects=effects),
+        [slider, steps],
+        note,
+        preprocess=False,
+        trigger_mode="always_last",
+        **SILENT,
+    )
+    return {"strength": slider}
+
+
+def effect(strength: Any, steps: Any, effects: Sequence[tuple[float, str]]) -> str:
+    """What a strength leaves of a picture, and how many of the steps it makes."""
+    if not isinstance(strength, int | float) or not isinstance(steps, int | float):
+        return ""
+    words = next(words for least, words in effects if strength >= least)
+    made, verb = int(steps * strength), "is" if int(steps * strength) == 1 else "are"
+    return hint(f"{words} Of {counted(int(steps), 'step')}, {made} {verb} made.")
+
+
+def fit_group() -> Inputs:
+    """How a picture is brought to width and height."""
+    ways = [("Crop", "crop"), ("Stretch", "resize"), ("Continue its edges", "fill")]
+    return {"fit": gr.Radio(ways, value="crop", label="To fit the size")}
 
 
 def guidance_group(end: float | None = None, **more: Any) -> Inputs:

@@ -6,12 +6,12 @@ from html import escape
 from typing import Any
 
 from engine.service.events import Frame
-from engine.service.frames import FILM_FRAMES, FILM_IMAGES
+from engine.service.frames import FILM_FRAMES
 from ui.changes import told
 from ui.stream import View
 from ui.theme import ASSETS
 
-__all__ = ["alert", "counted", "device", "film", "header", "status"]
+__all__ = ["alert", "counted", "device", "film", "header", "hint", "status"]
 
 HINT = "Settings marked live take effect at the next step."
 
@@ -56,23 +56,17 @@ def _news(view: View) -> str:
     return f'<p class="news" data-changes="{len(view.changes)}"{refused}>{escape(str(last))}</p>'
 
 
-def film(view: View) -> str:
-    """The run as a strip, from noise on the left to the picture on the right."""
+def film(view: View) -> list[str]:
+    """The run as items of a strip, from noise on the left to the picture on the right."""
     total = view.film[-1].total if view.film else FILM_FRAMES
-    done = "".join(_column(frame, view.total) for frame in view.film)
-    empty = '<li class="empty" aria-hidden="true"></li>' * (total - len(view.film))
-    return (
-        f'<div class="film" style="--rows:{max(1, min(view.count, FILM_IMAGES))}" tabindex="0" '
-        f'role="region" aria-label="Filmstrip, from noise to picture"><ol>{done}{empty}</ol></div>'
-    )
+    empty = '<li class="empty" aria-hidden="true"></li>'
+    return [_frame(frame, view.total) for frame in view.film] + [empty] * (total - len(view.film))
 
 
-def _column(frame: Frame, steps: int) -> str:
+def _frame(frame: Frame, steps: int) -> str:
     data = base64.b64encode(frame.preview).decode()
-    shown = "the picture" if frame.step == steps else "noise fading into a picture"
     return (
-        f'<li><img src="data:image/jpeg;base64,{data}" '
-        f'alt="Step {frame.step} of {steps}: {shown}">'
+        f'<li><img src="data:image/jpeg;base64,{data}" alt="Step {frame.step} of {steps}">'
         f'<span aria-hidden="true">{frame.step}</span></li>'
     )
 
@@ -83,6 +77,11 @@ def alert(message: str) -> str:
         '<div class="line" data-phase="failed" role="alert"><p><strong>That did not work.</strong>'
         f" {escape(message)}</p></div>"
     )
+
+
+def hint(words: str) -> str:
+    """What helps with a control, for a component of the class `hint`."""
+    return f"<p>{escape(words)}</p>"
 
 
 def counted(count: int, noun: str) -> str:

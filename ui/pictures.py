@@ -15,13 +15,14 @@ from pathlib import Path
 
 import gradio as gr
 from gradio.components.gallery import GalleryData, GalleryImage
+from gradio.components.imageslider import SliderData
 from gradio.data_classes import ImageData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
-__all__ = ["PictureRoute", "Shelf", "Stage"]
+__all__ = ["Curtain", "PictureRoute", "Shelf", "Stage", "address_of"]
 
 
 class PictureRoute:
@@ -49,9 +50,18 @@ class PictureRoute:
         signed = hmac.compare_digest(self._sign(name).encode(), given.encode())
         if not signed or not path.is_file():
             raise HTTPException(404, "No such picture.")
+        with path.open("rb") as file:
+            kind = media_type(file.read(12))
         return FileResponse(
-            path, media_type="image/png", headers={"Cache-Control": "private, max-age=86400"}
+            path, media_type=kind, headers={"Cache-Control": "private, max-age=86400"}
         )
+
+
+def media_type(head: bytes) -> str:
+    """Of a file of the service, by its first bytes: runs begin with pictures of any kind."""
+    if head[:3] == b"\xff\xd8\xff":
+        return "image/jpeg"
+    return "image/webp" if head[8:12] == b"WEBP" else "image/png"
 
 
 class Stage(gr.Image):
@@ -63,7 +73,22 @@ class Stage(gr.Image):
         if isinstance(value, bytes):
             data = base64.b64encode(value).decode()
             return ImageData(url=f"data:image/jpeg;base64,{data}", orig_name="preview.jpg")
-        return _image(value) if value else None
+        return address_of(value) if value else None
+
+
+class Curtain(gr.ImageSlider):
+    """Two pictures behind each other: takes one as a PNG, the other as an address."""
+
+    is_template = True
+
+    def postprocess(  # type: ignore[override]
+        self, value: tuple[bytes, str] | None
+    ) -> SliderData | None:
+        if value is None:
+            return None
+        data = base64.b64encode(value[0]).decode()
+        before = ImageData(url=f"data:image/png;base64,{data}", orig_name="before.png")
+        return SliderData(root=(before, address_of(value[1])))
 
 
 class Shelf(gr.Gallery):
@@ -75,9 +100,12 @@ class Shelf(gr.Gallery):
         self, value: Sequence[tuple[str, str]] | None
     ) -> GalleryData:
         return GalleryData(
-            root=[GalleryImage(image=_image(url), caption=caption) for url, caption in value or ()]
+            root=[
+                GalleryImage(image=address_of(url), caption=caption) for url, caption in value or ()
+            ]
         )
 
 
-def _image(address: str) -> ImageData:
+def address_of(address: str) -> ImageData:
+    """What a component of pictures shows for an address of PictureRoute."""
     return ImageData(url=address, orig_name=address.rpartition("/")[2], mime_type="image/png")

@@ -6,18 +6,24 @@ from typing import Any
 
 from engine.errors import RequestError
 from engine.pipelines.request import Request
+from ui.session import kept_name
 
 __all__ = ["request_from"]
 
 
-def request_from(*, task: str, random_seed: bool = False, **values: Any) -> Request:
+def request_from(
+    *, task: str, random_seed: bool = False, only_marked: bool = True, **values: Any
+) -> Request:
     """A checked Request from what a tab or a caller of the API sent: the fields that it offers.
 
     Nothing of it has been looked at before: Gradio's own checks are off (`preprocess=False`), as
-    their messages do not say which field they mean. Raises RequestError naming the field.
+    their messages do not say which field they mean. only_marked: whether `padding` counts.
+    Raises RequestError naming the field.
     """
     if random_seed:
         values["seed"] = secrets.randbelow(2**32 - 16)
+    if not only_marked:
+        values["padding"] = None
     values = {name: FIELDS[name](name, value) for name, value in values.items()}
     if not values["model"]:
         raise RequestError("model is empty: choose a model. The models folder may hold none.")
@@ -26,6 +32,10 @@ def request_from(*, task: str, random_seed: bool = False, **values: Any) -> Requ
 
 def _text(_name: str, value: Any) -> str:
     return str(value or "")
+
+
+def _picture(_name: str, value: Any) -> str:
+    return kept_name(value)
 
 
 def _number(name: str, value: Any) -> float:
@@ -45,7 +55,15 @@ def _whole(name: str, value: Any) -> int:
     return int(number)
 
 
-FIELDS: dict[str, Callable[[str, Any], str | float]] = {
+def _padding(name: str, value: Any) -> int | None:
+    return None if value is None else _whole(name, value)
+
+
+def _truth(_name: str, value: Any) -> bool:
+    return bool(value)
+
+
+FIELDS: dict[str, Callable[[str, Any], str | float | None]] = {
     "model": _text,
     "prompt": _text,
     "negative_prompt": _text,
@@ -57,5 +75,15 @@ FIELDS: dict[str, Callable[[str, Any], str | float]] = {
     "height": _whole,
     "seed": _whole,
     "count": _whole,
+    "image": _picture,
+    "mask": _picture,
+    "depth_map": _picture,
+    "strength": _number,
+    "fit": _text,
+    "fill": _text,
+    "mask_blur": _whole,
+    "padding": _padding,
+    "invert_mask": _truth,
+    "invert_depth": _truth,
 }
 """Field of a Request -> what makes its value."""

@@ -11,23 +11,34 @@ import gradio as gr
 
 from ui.changes import LIVE
 
-__all__ = ["kept_in_browser", "kept_run", "new_session", "owner_of"]
+__all__ = ["NOTHING", "kept_in_browser", "kept_name", "kept_run", "new_session", "owner_of"]
+
+NOTHING = "-"
+"""Kept in place of the name of a picture where there is none: Gradio does not store what is empty,
+so that after a reload the last picture would be there again."""
 
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
-def kept_in_browser(name: str) -> gr.BrowserState:
-    """A value in the browser's storage.
+def kept_in_browser(name: str, value: Any = None) -> gr.BrowserState:
+    """A value in the browser's storage, at first an empty dictionary if none is given.
 
     One for each tab, so that none writes over what another has kept since it looked. Key and secret
     are fixed: the defaults change at every start, and the browser would forget.
     """
-    return gr.BrowserState({}, storage_key=f"stepwise.{name}", secret="stepwise")
+    return gr.BrowserState(
+        {} if value is None else value, storage_key=f"stepwise.{name}", secret="stepwise"
+    )
 
 
 def new_session(kept: Any) -> dict[str, str]:
     """What is kept for all tabs: `owner`, a token that is made at the first visit."""
     return {"owner": owner_of(_text(kept, "owner"))}
+
+
+def kept_name(kept: Any) -> str:
+    """The name of a picture that is kept, "" for `NOTHING`."""
+    return kept if isinstance(kept, str) and kept != NOTHING else ""
 
 
 def kept_run(kept: Any) -> dict[str, Any]:

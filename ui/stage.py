@@ -10,6 +10,7 @@ from gradio.components import Component
 
 from engine.service.events import Saved
 from ui import markup
+from ui.film import NO_REEL, Film, Reel
 from ui.pictures import PictureRoute, Shelf, Stage
 from ui.shared import SILENT
 from ui.stream import IDLE, View
@@ -24,6 +25,7 @@ class Result:
     """A finished picture as the page knows it; `address` is relative to the page."""
 
     address: str
+    path: str
     prompt: str
     seed: int
     width: int
@@ -38,7 +40,7 @@ class Result:
     @classmethod
     def of(cls, saved: Saved, view: View, prompt: str, route: PictureRoute) -> "Result":
         address = route.address(saved.path)
-        return cls(address, prompt, saved.seed, saved.width, saved.height, view.total)
+        return cls(address, saved.path, prompt, saved.seed, saved.width, saved.height, view.total)
 
 
 @dataclass(frozen=True)
@@ -49,22 +51,35 @@ class Parts:
     """
 
     picture: Stage
-    film: gr.HTML
+    film: Film
     status: gr.HTML
     facts: gr.HTML
     shelf: Shelf
     results: gr.State
     shown: gr.State
 
-    def show(self, results: Sequence[Result], index: int) -> dict[Component, Any]:
-        """Updates that bring result `index` to the big picture."""
+    def show(self, results: Sequence[Result], index: int, reel: Reel) -> dict[Component, Any]:
+        """Updates that bring result `index` to the big picture. reel: of the latest run."""
         result = results[index]
         return {
             self.picture: gr.update(value=result.address, alt_text=result.alt),
             self.facts: describe(result),
             self.shelf: gr.update(selected_index=index),
             self.shown: index,
+            **self.film.rewind(reel if index < len(reel.pictures) else NO_REEL),
         }
+
+    def walk(
+        self, place: int, reel: Reel, results: Sequence[Result], shown: int
+    ) -> dict[Component, Any]:
+        """Updates that bring a frame of the film to the big picture, or at its end the result."""
+        if not 0 < place <= len(reel.frames):  # another run has begun meanwhile
+            return {self.picture: gr.skip()}
+        label = reel.label(place)
+        picture = gr.update(value=reel.frames[place - 1].preview, alt_text=label)
+        if place == len(reel.frames):
+            picture = gr.update(value=results[shown].address, alt_text=results[shown].alt)
+        return {self.picture: picture, self.film.slider: gr.update(label=label)}
 
     def update(self, view: View, new: list[Result], old: list[Result]) -> dict[Component, Any]:
         """Updates for one view of a running job: `new` are its pictures, `old` the earlier ones."""
@@ -72,12 +87,14 @@ class Parts:
         if view.phase == "saving":
             results = [*new, *old][:KEPT]
             changed[self.results] = results
-            changed |= self.show(results, 0)
+            changed |= self.show(results, 0, NO_REEL)
             thumbnails = [(r.address, f"Seed {r.seed}") for r in results]
             changed[self.shelf] = gr.update(value=thumbnails, selected_index=0)
         elif view.preview is not None:
             changed[self.picture] = gr.update(value=view.preview, alt_text="The picture so far")
             changed[self.facts] = ""
+        elif view.phase == "done":
+            changed |= self.film.finish(view)
         return changed
 
 
@@ -92,8 +109,8 @@ def describe(result: Result) -> str:
     )
 
 
-def build_stage(*, film: bool) -> Parts:
-    """Place the stage in the current layout. film: whether its runs have a filmstrip."""
+def build_stage() -> Parts:
+    """Place the stage in the current layout."""
     picture = Stage(
         label="Picture",
         show_label=False,
@@ -102,7 +119,7 @@ def build_stage(*, film: bool) -> Parts:
         elem_classes="picture",
         alt_text="",
     )
-    strip = gr.HTML(markup.film(IDLE), elem_classes="film-line", visible=film)
+    film = Film()
     status = gr.HTML(markup.status(IDLE), elem_classes="status")
     facts = gr.HTML("", elem_classes="facts-line")
     shelf = Shelf(
@@ -118,7 +135,7 @@ def build_stage(*, film: bool) -> Parts:
     )
     parts = Parts(
         picture,
-        strip,
+        film,
         status,
         facts,
         shelf,
@@ -126,13 +143,20 @@ def build_stage(*, film: bool) -> Parts:
         shown=gr.State(0),
     )
 
-    def select(results: list[Result], event: gr.SelectData) -> dict[Component, Any]:
-        return parts.show(results, int(event.index))
+    def select(results: list[Result], reel: Reel, event: gr.SelectData) -> dict[Component, Any]:
+        return parts.show(results, int(event.index), reel)
 
     shelf.select(
         select,
-        inputs=parts.results,
-        outputs=[picture, facts, shelf, parts.shown],
+        inputs=[parts.results, film.reel],
+        outputs=[picture, facts, shelf, parts.shown, film.slider, film.save],
+        **SILENT,
+    )
+    film.slider.input(
+        parts.walk,
+        inputs=[film.slider, film.reel, parts.results, parts.shown],
+        outputs=[picture, film.slider],
+        trigger_mode="always_last",  # it moves faster than answers come
         **SILENT,
     )
     return parts

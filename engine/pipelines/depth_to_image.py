@@ -13,14 +13,14 @@ from engine.images import as_maps, as_pictures, as_pixels, to_pil
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.unet2d_condition import UNet2DConditionModel
 from engine.noise import Generators
-from engine.pictures import as_depth, as_rgb
+from engine.pictures import FLAT, as_depth, as_rgb
 from engine.pipelines.control import Control
 from engine.pipelines.latent import LatentPipeline, Run, spread
 from engine.pipelines.pipeline import DiffusionPipeline, Pictures
 from engine.pipelines.request import Request
 from engine.pipelines.text import Prompts
 
-__all__ = ["StableDiffusionDepth2ImgPipeline"]
+__all__ = ["StableDiffusionDepth2ImgPipeline", "estimate_depth", "normalized"]
 
 
 class StableDiffusionDepth2ImgPipeline(LatentPipeline):
@@ -112,27 +112,33 @@ class StableDiffusionDepth2ImgPipeline(LatentPipeline):
             "strength": request.strength,
         }
 
-    @torch.no_grad()
     def estimate(self, image: Any) -> Tensor:
-        """The depth (N, 1, H, W) of pictures as the estimator sees it, larger is nearer.
+        """As `estimate_depth`, by the pipeline's own estimator."""
+        return estimate_depth(self.depth_estimator, self.feature_extractor, image)
 
-        image: as `engine.images.as_pixels` takes it. Raises `RequestError` without an estimator.
-        """
-        if self.depth_estimator is None or self.feature_extractor is None:
-            raise RequestError(
-                "this pipeline has no depth_estimator and feature_extractor: give a depth_map, or "
-                "load the checkpoint with them."
-            )
-        pictures = [as_rgb(one) for one in as_pictures("image", image)]
-        if not pictures:
-            pictures = to_pil(as_pixels("image", image, 1) / 2 + 0.5)
-        values = self.feature_extractor(images=pictures, return_tensors="pt").pixel_values
-        estimator = self.depth_estimator
-        # in half precision, batch norms of hybrid estimators take no half
-        half = estimator.dtype != torch.float32
-        with torch.autocast(estimator.device.type, estimator.dtype, enabled=half):
-            depth = estimator(values.to(estimator.device, estimator.dtype)).predicted_depth
-        return depth.float()[:, None]
+
+@torch.no_grad()
+def estimate_depth(depth_estimator: Any, feature_extractor: Any, image: Any) -> Tensor:
+    """The depth (N, 1, H, W) of pictures as an estimator sees it, larger is nearer.
+
+    image: as `engine.images.as_pixels` takes it; the others as the pipeline does. Raises
+    `RequestError` where one of them is None.
+    """
+    if depth_estimator is None or feature_extractor is None:
+        raise RequestError(
+            "this pipeline has no depth_estimator and feature_extractor: give a depth_map, or "
+            "load the checkpoint with them."
+        )
+    pictures = [as_rgb(one) for one in as_pictures("image", image)]
+    if not pictures:
+        pictures = to_pil(as_pixels("image", image, 1) / 2 + 0.5)
+    values = feature_extractor(images=pictures, return_tensors="pt").pixel_values
+    # in half precision, batch norms of hybrid estimators take no half
+    half = depth_estimator.dtype != torch.float32
+    with torch.autocast(depth_estimator.device.type, depth_estimator.dtype, enabled=half):
+        values = values.to(depth_estimator.device, depth_estimator.dtype)
+        depth = depth_estimator(values).predicted_depth
+    return depth.float()[:, None]
 
 
 def depths(depth_map: Any) -> Tensor:
@@ -148,8 +154,5 @@ def normalized(depth: Tensor, size: torch.Size) -> Tensor:
     depth = F.interpolate(depth, size=tuple(size), mode="bicubic", align_corners=False)
     low, high = depth.amin((1, 2, 3), keepdim=True), depth.amax((1, 2, 3), keepdim=True)
     if not bool((high > low).all()):
-        raise PictureError(
-            "the depth is the same everywhere, or has values that are not numbers: choose another "
-            "picture, or give another depth_map."
-        )
+        raise PictureError(FLAT)
     return 2 * (depth - low) / (high - low) - 1

@@ -100,11 +100,11 @@ class Changed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Frame(Event):
-    """One column of the film of a run: noise that turns into pictures. Kept to the end of the job.
+    """One frame of the film of a run. Kept with the job, at most 16 of them.
 
-    index: 0 to `total` - 1; total: of the film, at most 10. step: after which it was taken.
-    preview: JPEG of the sample of the first four images, one below the other, each at its own size
-        up to 64 pixels.
+    index: 0 to `total` - 1; total: of the film. step: after which it was taken.
+    preview: JPEG as that of a Step; of a model that works on pixels it shows the sample itself,
+        noise that turns into pictures.
     """
 
     index: int

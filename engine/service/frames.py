@@ -8,16 +8,7 @@ from typing import TypeVar
 
 from PIL import Image
 
-__all__ = [
-    "FILM_FRAMES",
-    "FILM_IMAGES",
-    "Film",
-    "FrameClock",
-    "column",
-    "film_steps",
-    "grid",
-    "jpeg",
-]
+__all__ = ["FILM_FRAMES", "Film", "FrameClock", "film_steps", "grid", "jpeg"]
 
 T = TypeVar("T")
 
@@ -26,9 +17,7 @@ FINE_WIDTH = 64
 INTERVAL = 1 / 8
 SHARE = 0.03
 
-FILM_FRAMES = 10
-FILM_IMAGES = 4
-FILM_EDGE = 64
+FILM_FRAMES = 16
 
 
 class FrameClock:
@@ -51,24 +40,23 @@ class FrameClock:
     def encode(self, preview: Callable[[T], Sequence[Image.Image]], progress: T) -> bytes:
         """JPEG of the pictures that `preview` makes of `progress`."""
         began = self._clock()
-        data = jpeg(grid(preview(progress)))
+        data = self.encode_film(preview, progress)
         cost = self._clock() - began
         self.frames += 1
-        self.seconds += cost
         # The first frame also pays for what is made once, and tells nothing of the next.
         self._next = began + (INTERVAL if self.frames == 1 else max(INTERVAL, cost / SHARE))
         return data
 
     def encode_film(self, film: Callable[[T], Sequence[Image.Image]], progress: T) -> bytes:
-        """JPEG of one column of a film, of the pictures that `film` makes of `progress`."""
+        """As `encode`, of what a film shows: no preview, and none is put off by it."""
         began = self._clock()
-        data = jpeg(column(film(progress)))
+        data = jpeg(grid(film(progress)))
         self.seconds += self._clock() - began
         return data
 
 
 def film_steps(total: int) -> list[int]:
-    """The steps, of 1 to `total`, that a film shows: at most 10, evenly spaced, both ends too."""
+    """The steps, of 1 to `total`, that a film shows: at most 16, evenly spaced, both ends too."""
     count = min(FILM_FRAMES, total)
     return [1 + index * (total - 1) // max(count - 1, 1) for index in range(count)]
 
@@ -88,18 +76,6 @@ class Film:
             return None
         self._frames += 1
         return self._frames - 1, self._frames if last else len(places)
-
-
-def column(images: Sequence[Image.Image]) -> Image.Image:
-    """The first four images of one size below each other, each at most 64 pixels."""
-    small = [image.copy() for image in images[:FILM_IMAGES]]
-    for image in small:
-        image.thumbnail((FILM_EDGE, FILM_EDGE), Image.Resampling.BILINEAR)
-    width, height = small[0].size
-    sheet = Image.new("RGB", (width, len(small) * height))
-    for index, image in enumerate(small):
-        sheet.paste(image, (0, index * height))
-    return sheet
 
 
 def grid(images: Sequence[Image.Image]) -> Image.Image:

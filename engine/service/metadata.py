@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -11,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from engine.pipelines.request import Request
 
-__all__ = ["CHUNK", "describe", "encode_png"]
+__all__ = ["CHUNK", "describe", "encode_png", "read_record"]
 
 CHUNK = "stepwise"
 
@@ -34,6 +35,15 @@ def describe(
         "batch": {"index": index, "count": request.count, "seed": request.seed},
         **made,
     }
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The record of a PNG of ours; raises OSError or LookupError where there is none."""
+    with Image.open(path, formats=("PNG",)) as image:
+        record = json.loads(image.info[CHUNK])
+    if not isinstance(record, dict):
+        raise LookupError(f"{path.name} holds no record")
+    return record
 
 
 def encode_png(image: Image.Image, record: Mapping[str, Any]) -> bytes:

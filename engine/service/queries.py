@@ -1,20 +1,28 @@
-"""Answers about models and schedules, from the small files alone: no weights are loaded."""
+"""Answers about models, schedules and pictures. All but that about the depth of a picture come from
+the small files alone: no weights are loaded."""
 
+import base64
 import math
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from engine.cache import ComponentCache
 from engine.checkpoints.catalog import find_model
 from engine.checkpoints.components import Spec, component_files, kind_of, read_index
 from engine.checkpoints.repository import part_folder
 from engine.checkpoints.weights import check_file
 from engine.config import Config, read_json
 from engine.errors import CheckpointError
+from engine.pictures import as_rgb, depth_picture, open_picture
+from engine.pipelines.depth_to_image import estimate_depth
 from engine.pipelines.limits import check_text
 from engine.pipelines.request import Request
 from engine.schedulers.registry import scheduler_named
+from engine.service.frames import jpeg
 
-__all__ = ["describe_model", "describe_schedule"]
+__all__ = ["describe_depth", "describe_model", "describe_schedule"]
 
 
 def describe_schedule(
@@ -51,6 +59,27 @@ def describe_model(models: Path, *, model: str) -> dict[str, Any]:
     _, specs = read_index(info.path)
     components = [_component(info.path, name, spec) for name, spec in specs.items() if spec]
     return {"pipeline": info.pipeline, "components": components}
+
+
+def describe_depth(
+    models: Path,
+    cache: ComponentCache,
+    device: str,
+    dtype: torch.dtype,
+    *,
+    model: str,
+    picture: str,
+) -> str:
+    """The depth that a model's estimator sees in a picture: a JPEG in base64, what is near white.
+
+    picture: path of a file. Loads the estimator alone. Raises `EngineError`.
+    """
+    image = as_rgb(open_picture(picture))
+    folder = find_model(models, model).path
+    names = ("depth_estimator", "feature_extractor")
+    estimator, extractor = cache.components(folder, names, device, dtype)
+    depth = estimate_depth(estimator, extractor, image)[0, 0].cpu().numpy()
+    return base64.b64encode(jpeg(depth_picture(depth).resize(image.size))).decode()
 
 
 def _component(folder: Path, name: str, spec: Spec) -> dict[str, Any]:

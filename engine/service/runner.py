@@ -34,7 +34,7 @@ from engine.service.events import Changed, Event, Finished, Frame, Loading, Star
 from engine.service.frames import Film, FrameClock, jpeg
 from engine.service.messages import Picture, Run
 from engine.service.metadata import describe, encode_png
-from engine.service.queries import describe_model, describe_schedule
+from engine.service.queries import describe_depth, describe_model, describe_schedule
 from engine.service.runlog import RunLog
 
 __all__ = ["EngineRunner"]
@@ -93,6 +93,7 @@ class EngineRunner:
         """As Service.query."""
         queries: dict[str, Callable[..., Any]] = {
             "figures": self._cache.figures,
+            "depth": partial(describe_depth, self._models, self._cache, self.device, self._dtype),
             "model": partial(describe_model, self._models),
             "schedule": partial(describe_schedule, self._models),
         }
@@ -181,8 +182,8 @@ class EngineRunner:
                 rate=1 / max(statistics.median(recent), 1e-9),
                 preview=preview,
             )
-            if previews and progress.whole and isinstance(pipeline, UnconditionalPipeline):
-                yield from _film(pipeline, progress, frames, film)
+            if previews and progress.whole:
+                yield from _film(pipeline, progress, frames, film, preview)
 
     def _made(self, scheduler: Any) -> dict[str, Any]:
         config = scheduler.config.finite()
@@ -203,18 +204,22 @@ class EngineRunner:
 
 
 def _film(
-    pipeline: UnconditionalPipeline, progress: Progress, frames: FrameClock, film: Film
+    pipeline: DiffusionPipeline,
+    progress: Progress,
+    frames: FrameClock,
+    film: Film,
+    preview: bytes | None,
 ) -> Iterator[Frame]:
-    """The column of the film that is due after a step, if one is."""
+    """The frame of the film that is due after a step, if one is. preview: of that step."""
     place = film.place(progress.step, progress.total)
-    if place is not None:
-        index, total = place
-        yield Frame(
-            index=index,
-            total=total,
-            step=progress.step,
-            preview=frames.encode_film(pipeline.film, progress),
-        )
+    if place is None:
+        return
+    if isinstance(pipeline, UnconditionalPipeline):
+        preview = frames.encode_film(pipeline.film, progress)
+    elif preview is None:
+        preview = frames.encode_film(pipeline.preview, progress)
+    index, total = place
+    yield Frame(index=index, total=total, step=progress.step, preview=preview)
 
 
 def _picture(

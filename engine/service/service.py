@@ -170,12 +170,14 @@ class Service:
                     self._supervisor.send(Steer(found.id, settings))
 
     async def query(self, name: str, **arguments: Any) -> Any:
-        """The worker's answer, also while it works and without loading weights.
+        """The worker's answer, also while it works.
 
         figures: of its component cache. schedule, with model, scheduler, schedule_type and steps:
         the `class`, `config`, `timesteps` and `sigmas` of that schedule, its `steps`, and how many
         `calls` of the model it makes. model, with model: the class of its `pipeline`, and of each
-        of its `components` the name, class, number of parameters and configuration.
+        of its `components` the name, class, number of parameters and configuration. depth, with
+        model and picture, the path of a file: how far things are in it, as the estimator of that
+        model sees it, a JPEG in base64, white is near; only this one loads weights.
         Raises WorkerDown when there is no worker, EngineError for what has no answer.
         """
         return await self._supervisor.query(name, arguments)

@@ -1,4 +1,4 @@
-"""The worker's inside: one thread for the device, one for what is said meanwhile.
+"""The worker's inside: one thread for the device, one for what is said meanwhile, two for answers.
 
 Run as `python -m engine.service.worker DESCRIPTOR ...` by ProcessWorker.
 """
@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,6 +69,8 @@ class _Server:
         self._runs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
         self._controls: dict[str, Control] = {}
         self._runner: Runner | None = None
+        # a cancel must not wait for an answer, nor a short answer for a long one
+        self._answers = ThreadPoolExecutor(2, thread_name_prefix="answers")
 
     def work(self, make_runner: Callable[[], Runner]) -> None:
         # First of all, so that the end of the other process is noticed while this one starts.
@@ -117,6 +120,7 @@ class _Server:
         for control in list(self._controls.values()):
             control.cancel()
         self._runs.put(None)
+        self._answers.shutdown(wait=False, cancel_futures=True)
         self._on_close()
 
     def _obey(self, command: Command) -> None:
@@ -134,7 +138,7 @@ class _Server:
                 if running := self._controls.get(job):
                     running.cancel()
             case Query():
-                self._answer(command)
+                self._answers.submit(self._answer, command)
 
     def _answer(self, query: Query) -> None:
         assert self._runner is not None, "queries come after Ready"

@@ -11,13 +11,17 @@ from tests.damage import DAMAGES, SPOILT
 
 @pytest.fixture(scope="session")
 def server(
-    tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, tiny_ddpm_checkpoint: Path
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_checkpoint: Path,
+    tiny_ddpm_checkpoint: Path,
+    tiny_depth_checkpoint: Path,
 ) -> Iterator[Server]:
     """app.py with a good model of each kind, and some that are spoilt, each in its own way."""
     folder = tmp_path_factory.mktemp("server")
     models = folder / "models"
     shutil.copytree(tiny_checkpoint, models / "a-good-one")
     shutil.copytree(tiny_ddpm_checkpoint, models / "tiny-ddpm")
+    shutil.copytree(tiny_depth_checkpoint, models / "tiny-depth")
     for name in SPOILT:
         shutil.copytree(tiny_checkpoint, models / name)
         DAMAGES[name][0](models / name)

@@ -1,13 +1,14 @@
 """A real app.py, a real Chromium, and a tab as a person uses it."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
@@ -15,6 +16,7 @@ from urllib.request import urlopen
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.repository import ROOT
+from ui.sketch import LEAST, MOST
 
 __all__ = ["LIMIT", "LONG", "Server", "Studio", "chromium_path", "open_chromium", "serve"]
 
@@ -123,6 +125,7 @@ class Studio:
         self.prompt = self.tab.get_by_label("Prompt", exact=True)
         self.line = self.tab.locator(".status .line")
         self.film = self.tab.locator(".film")
+        self.slider = self.tab.locator(".walk input[type=range]")
         self.generate = self.tab.locator("button.generate")
         self.line.wait_for()
 
@@ -146,6 +149,64 @@ class Studio:
             self.prompt.fill(prompt)
         for label, value in numbers.items():
             self.tab.get_by_label(f"number input for {label}").fill(str(value))
+
+    def begin(self) -> None:
+        """Have all that a run needs: in a tab that begins with a picture, one to begin with."""
+        tries = self.tab.locator(".tries tr.tr-body")
+        if tries.count():
+            tries.first.click()
+            expect(self.prompt).not_to_have_value("")
+            self.fill(Strength=1)
+
+    def at(self, task: str) -> None:
+        """What is done next is in the tab of `task`, which is open already."""
+        expect(self.page.locator(f"#tab-{task}")).to_be_visible()
+        self._look_at(task)
+
+    def give(self, field: str, data: bytes, taken: bool = True) -> None:
+        """Upload a picture for a field of a Request; taken: whether the service is to keep it."""
+        with self._kept(field) if taken else nullcontext():
+            self._given(field).locator("input[type=file]").set_input_files(
+                {"name": "a.png", "mimeType": "image/png", "buffer": data}
+            )
+
+    def remove(self, field: str) -> None:
+        """Take away the picture that was given for a field."""
+        with self._kept(field):
+            self._given(field).get_by_role("button", name="Remove Image").click()
+
+    def _given(self, field: str) -> Locator:
+        return self.tab.locator(".given", has_text={"image": "Picture", "mask": "Mask"}[field])
+
+    @contextmanager
+    def _kept(self, field: str) -> Iterator[None]:
+        """Waits until the browser keeps another name of a picture than before."""
+        key = f"stepwise.{self.task}.{field}"
+        before = self.page.evaluate("key => localStorage.getItem(key)", key)
+        yield
+        self.page.wait_for_function(
+            "([key, before]) => localStorage.getItem(key) !== before", arg=[key, before]
+        )
+
+    def paint(
+        self, start: tuple[float, float], end: tuple[float, float], size: tuple[int, int]
+    ) -> None:
+        """Draw with the mouse over a picture of a size; places are shares of its sides."""
+        canvas = self.tab.locator("canvas").first
+        canvas.wait_for()
+        self.page.wait_for_timeout(1000)  # it moves while it is laid out
+        box = canvas.bounding_box()
+        assert box
+        zoom = float(self.tab.get_by_text(re.compile(r"^\d+%$")).inner_text()[:-1]) / 100
+        scale = min(max(*size, LEAST), MOST) / max(size)
+        wide, high = (side * scale * zoom for side in size)
+        left, top = box["x"] + (box["width"] - wide) / 2, box["y"] + (box["height"] - high) / 2
+        mouse = self.page.mouse
+        mouse.move(left + wide * start[0], top + high * start[1])
+        mouse.down()
+        mouse.move(left + wide * end[0], top + high * end[1], steps=12)
+        mouse.up()
+        self.page.wait_for_timeout(500)
 
     def options(self, label: str) -> Locator:
         """The list of a combobox, opened; those chosen from before may still be fading out."""

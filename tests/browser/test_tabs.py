@@ -12,6 +12,12 @@ def task(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture
+def studio(studio: Studio) -> Studio:
+    studio.begin()
+    return studio
+
+
 def test_stop_ends_the_run(studio: Studio) -> None:
     """That it ends within a step is shown where no click travels: in the tests of the service."""
     studio.fill(**LONG)
@@ -72,6 +78,7 @@ def test_seeds_are_new_or_kept(studio: Studio) -> None:
 def test_a_phone_shows_it_in_one_column(chromium: Browser, server: Server, task: str) -> None:
     context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     studio = Studio(context.new_page(), server.url, task)
+    studio.begin()
     studio.fill(Steps=20)
     studio.generate.tap()
     studio.end("done")
@@ -79,7 +86,8 @@ def test_a_phone_shows_it_in_one_column(chromium: Browser, server: Server, task:
     generate = studio.generate.bounding_box()
     picture = studio.tab.locator(".picture").bounding_box()
     assert generate and picture
-    assert generate["y"] + generate["height"] < picture["y"] < 844
+    assert generate["y"] + generate["height"] < picture["y"]
+    assert picture["y"] < 844 or studio.tab.locator(".tries").count()
     assert picture["width"] > 300
     context.close()
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 from gradio_client.exceptions import AppError  # type: ignore[import-untyped]
-from PIL import Image
+from PIL import Image, ImageSequence
 from playwright.sync_api import expect
 
 from tests.api import client
@@ -71,6 +71,58 @@ def test_the_picture_forms_before_ones_eyes(studio: Studio) -> None:
     assert steps[1] <= LONG["Steps"] / 4, steps
     studio.button("Stop").click()
     studio.end("stopped")
+
+
+def test_a_slider_walks_through_the_film_and_the_film_can_be_kept(
+    studio: Studio, server: Server
+) -> None:
+    def walk(key: str, label: str, shown: str = "") -> str:
+        """The address of the picture once the slider is at this step."""
+        studio.slider.press(key)
+        expect(studio.slider).to_have_accessible_name(re.compile(f"{label}$"))
+        expect(picture).to_have_attribute("alt", shown or label)
+        return picture.get_attribute("src") or ""
+
+    picture = studio.tab.locator(".picture img")
+    expect(studio.slider).to_be_hidden()
+    studio.run("a ball", Steps=20, Pictures=2)
+    expect(studio.slider).to_have_accessible_name(re.compile("Step 20 of 20$"))
+    finished = picture.get_attribute("src")
+    first = walk("Home", "Step 1 of 20")
+    second = walk("ArrowRight", "Step 2 of 20")
+    assert len({finished, first, second}) == 3
+    assert first == studio.film.locator("img").first.get_attribute("src")
+    assert walk("End", "Step 20 of 20", "a ball") == finished
+
+    files = sorted(server.outputs.rglob("*"))
+    with studio.page.expect_download() as download:
+        studio.button("Save as WebP").click()
+    assert download.value.suggested_filename.endswith(".webp")
+    with Image.open(download.value.path()) as film:
+        assert (film.format, film.size) == ("WEBP", (128, 64))
+        assert len(list(ImageSequence.Iterator(film))) == 17
+    assert sorted(server.outputs.rglob("*")) == files
+
+    studio.reload()
+    expect(studio.slider).to_have_accessible_name(re.compile("Step 20 of 20$"))
+    assert walk("Home", "Step 1 of 20") == first
+
+
+def test_the_slider_is_of_the_latest_run(studio: Studio) -> None:
+    studio.run(Steps=2)
+    studio.run(Steps=3, Pictures=2)
+    expect(studio.tab.locator(".shelf img")).to_have_count(3)
+    studio.button("Thumbnail 3").click()
+    expect(studio.slider).to_be_hidden()
+    studio.button("Thumbnail 2").click()
+    expect(studio.slider).to_have_accessible_name(re.compile("Step 3 of 3$"))
+    studio.fill(**LONG)
+    studio.start()
+    studio.wait_for_step(1)
+    expect(studio.slider).to_be_hidden()
+    studio.button("Stop").click()
+    studio.end("stopped")
+    expect(studio.slider).to_be_hidden()
 
 
 def test_a_killed_worker_is_told_and_replaced(studio: Studio, server: Server) -> None:

@@ -82,9 +82,17 @@ class StubRunner:
     def query(self, name: str, **arguments: Any) -> Any:
         if name == "echo":
             return arguments
+        if name == "release":
+            return self._wait_for_a_release()
         if name != "counts":
             raise EngineError(f"There is no query {name!r}.")
         return self.counts
+
+    def _wait_for_a_release(self) -> int:
+        end = time.monotonic() + LIMIT
+        while not self.counts["releases"] and time.monotonic() < end:
+            time.sleep(PACE)
+        return self.counts["releases"]
 
     def release(self) -> None:
         self.counts["releases"] += 1

@@ -1,5 +1,6 @@
 """Runs that begin with a picture, behind the service."""
 
+import base64
 import io
 import json
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ import pytest
 from PIL import Image
 
 from engine.errors import EngineError, PictureError, RequestError
+from engine.pictures import depth_picture
+from engine.pipelines import DiffusionPipeline
 from engine.pipelines.request import Request
 from engine.service import Service
-from engine.service.events import Failed, Started, Step
+from engine.service.events import Failed, Finished, Started, Step
 from engine.service.metadata import CHUNK
 from tests.conftest import make_checkpoint
 from tests.pipelines.parity import blob, painting
@@ -25,10 +28,15 @@ ASKED = Request("tiny", "a", task="image-to-image", steps=10, strength=0.5, seed
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    models = tmp_path_factory.mktemp("models")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
     for name, channels in {"tiny": 4, "tiny-inpaint": 9, "tiny-depth": 5}.items():
-        make_checkpoint(models / name, channels=channels)
+        make_checkpoint(folder / name, channels=channels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with serving(models, tmp_path_factory.mktemp("outputs")) as made:
         yield made
 
@@ -81,6 +89,33 @@ async def test_a_run_says_its_steps_and_its_png_makes_it_again(
     assert (alone.seed, alone.image, alone.width, alone.height) == (4, request.image, 64, 64)
     again = (await pictures(service, alone))[0]
     assert abs(again - pixels(path)).max() <= 1
+
+
+async def test_the_other_tasks_of_a_model_load_nothing(
+    service: Service, asked: dict[str, Request]
+) -> None:
+    await run(service, Request("tiny", "a", steps=1))
+    before = await service.query("figures")
+    for case in ("image-to-image", "inpaint"):
+        last = (await run(service, asked[case]))[-1]
+        assert isinstance(last, Finished) and last.loaded == ()
+    after = await service.query("figures")
+    assert after == before, "the same objects, and no more bytes"
+
+
+async def test_the_depth_of_a_picture_is_seen_before_a_run(
+    service: Service, models: Path, asked: dict[str, Request]
+) -> None:
+    path = service.given(asked["depth"].image, "ann")
+    answer = await service.query("depth", model="tiny-depth", picture=str(path))
+    seen = Image.open(io.BytesIO(base64.b64decode(answer)))
+    assert (seen.format, seen.mode, seen.size) == ("JPEG", "RGB", (90, 70))
+    pipeline = DiffusionPipeline.from_pretrained(models / "tiny-depth")
+    depth = pipeline.estimate(painting(90, 70))[0, 0]
+    wanted = depth_picture(depth.numpy()).resize(seen.size)
+    assert abs(np.asarray(seen.convert("L")).astype(int) - np.asarray(wanted)).mean() <= 4
+    with pytest.raises(EngineError, match="no depth_estimator"):
+        await service.query("depth", model="tiny", picture=str(path))
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.startswith("inpaint")])

@@ -181,6 +181,16 @@ async def test_previews_can_be_left_out(service: Service) -> None:
         assert getattr(event, "preview", None) is None
 
 
+async def test_a_cancel_does_not_wait_for_an_answer(service: Service) -> None:
+    job = service.submit(request(steps=500), "ann")
+    await wait_for(service, job, Step)
+    question = asyncio.create_task(service.query("release"))
+    assert await service.query("echo", short=1) == {"short": 1}  # nor does a short answer
+    service.cancel(job, "ann")
+    assert isinstance((await watch(service, job))[-1], Cancelled)
+    assert await question == 1
+
+
 async def test_a_wrong_query_is_told_and_does_no_harm(service: Service) -> None:
     with pytest.raises(WorkerDown, match="starting"):
         await Service(lambda: StubThread("", "", Path()), Path(), Path()).query("counts")

@@ -1,5 +1,6 @@
 """An engine without torch: a colour that comes out of noise, at a pace of one's choosing."""
 
+import base64
 import io
 import json
 import time
@@ -39,7 +40,7 @@ class StubRunner:
         if "broken" in request.prompt:
             raise CheckpointError("unet/model.safetensors is a Git LFS pointer: fetch the file.")
         yield Started(total=request.steps, count=request.count)
-        shown = film_steps(request.steps) if request.task == "unconditional" else []
+        shown = film_steps(request.steps)
         noise = np.random.default_rng(request.seed)
         y, x = np.mgrid[0:64, 0:64] / 63
         final = np.stack([x, y, 1 - x], -1) * 255
@@ -82,6 +83,7 @@ class StubRunner:
             "figures": self._figures,
             "schedule": _schedule,
             "model": _model,
+            "depth": _depth,
         }
         return answers[name](**arguments)
 
@@ -122,6 +124,14 @@ def _model(model: str) -> Any:
     return {"pipeline": "StableDiffusionPipeline", "components": [unet, bare]}
 
 
+def _depth(model: str, picture: str) -> str:
+    """The picture itself, in grey."""
+    if "depth" not in model:
+        raise EngineError(f"{model} has no estimator.")
+    with Image.open(picture) as image:
+        return base64.b64encode(jpeg(image.convert("L"))).decode()
+
+
 class StubWorker(InProcessWorker):
     """pace: seconds a step."""
 
@@ -143,6 +153,13 @@ def stub_models(folder: Path) -> Path:
         "stub/scheduler/scheduler_config.json": {"prediction_type": "epsilon"},
         "stub/unet/config.json": {"sample_size": 16},
         "stub/vae/config.json": {"block_out_channels": [32, 64, 64]},
+        "stub-depth/model_index.json": {
+            "_class_name": "StableDiffusionDepth2ImgPipeline",
+            "scheduler": ["diffusers", "DDIMScheduler"],
+        },
+        "stub-depth/scheduler/scheduler_config.json": {"prediction_type": "epsilon"},
+        "stub-depth/unet/config.json": {"sample_size": 16},
+        "stub-depth/vae/config.json": {"block_out_channels": [32, 64, 64]},
         "stub-ddpm/model_index.json": {
             "_class_name": "DDPMPipeline",
             "scheduler": ["diffusers", "DDPMScheduler"],

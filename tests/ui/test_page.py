@@ -1,3 +1,4 @@
+import base64
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,7 +41,14 @@ def test_the_api_names_its_parameters(url: str) -> None:
     }
     shared = {"model", "scheduler", "schedule_type", "steps", "seed", "count", "owner"}
     sized = {"prompt", "negative_prompt", "guidance_scale", "width", "height"}
-    assert names == {"/text_to_image": shared | sized, "/unconditional": shared}
+    first = shared | sized | {"image", "strength"}
+    assert names == {
+        "/text_to_image": shared | sized,
+        "/image_to_image": first | {"fit"},
+        "/inpaint": first | {"mask", "fill", "mask_blur", "padding", "invert_mask"},
+        "/depth_to_image": first | {"fit", "depth_map", "invert_depth"},
+        "/unconditional": shared,
+    }
 
 
 def test_the_api_draws(url: str) -> None:
@@ -49,7 +57,8 @@ def test_the_api_draws(url: str) -> None:
     first, second = api.predict(**draw, seed=7, count=2)
     assert (first["seed"], second["seed"]) == (7, 8)
     with urlopen(url + second["url"]) as answer:
-        assert answer.read().startswith(b"\x89PNG")
+        second_png = answer.read()
+    assert second_png.startswith(b"\x89PNG")
     for wrong, message in (
         ({"width": 60}, "width is 60, which is not a multiple of 8"),
         ({"model": "no"}, "not in the models folder"),
@@ -60,6 +69,15 @@ def test_the_api_draws(url: str) -> None:
             api.predict(**(draw | wrong))
     (picture,) = api.predict(model="stub-ddpm", steps=2, seed=3, api_name="/unconditional")
     assert picture["seed"] == 3
+    given = base64.b64encode(second_png).decode()
+    begin = {"image": given, "prompt": "a", "model": "stub", "steps": 2}
+    (changed,) = api.predict(**begin, api_name="/image_to_image")
+    (painted,) = api.predict(**begin, mask=given, api_name="/inpaint")
+    own = {"model": "stub-depth", "depth_map": given}
+    (kept,) = api.predict(**(begin | own), api_name="/depth_to_image")
+    assert changed["width"] == painted["width"] == kept["width"] == 64
+    with pytest.raises(AppError, match="image is no base64"):
+        api.predict(**(begin | {"image": "/etc/passwd"}), api_name="/image_to_image")
 
 
 def test_models_may_come_and_go(tmp_path: Path) -> None:

@@ -59,6 +59,13 @@ def test_a_wrong_value_is_named(field: str, value: object) -> None:
         request_from(task="text-to-image", **(PAGE | {field: value}))
 
 
+@pytest.mark.parametrize("only", [True, False])
+def test_the_marked_part_alone_has_a_padding(only: bool) -> None:
+    names = {"image": "0" * 64, "mask": "1" * 64, "padding": 32, "strength": 1}
+    request = request_from(task="inpaint", only_marked=only, **PAGE, **names)
+    assert request.padding == (32 if only else None) and request.image == "0" * 64
+
+
 def test_a_task_without_a_prompt_needs_none() -> None:
     values = {name: PAGE[name] for name in ("model", "scheduler", "steps", "seed", "count")}
     assert request_from(task="unconditional", **values).prompt == ""

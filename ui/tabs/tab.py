@@ -1,6 +1,7 @@
 """What every tab is: inputs left, the stage right, and one endpoint of the API."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import gradio as gr
@@ -8,11 +9,21 @@ from gradio.events import Dependency, api
 
 from ui.api import draw
 from ui.bind import Binding
-from ui.controls import action_group, count_group, seed_group
+from ui.controls import (
+    ENDS,
+    action_group,
+    count_group,
+    guidance_group,
+    model_group,
+    negative_group,
+    seed_group,
+    steps_group,
+)
 from ui.panel import Panel
+from ui.samplers import sampler_group
 from ui.session import kept_in_browser
 from ui.shared import Inputs, Shared
-from ui.stage import build_stage
+from ui.stage import Parts, build_stage
 
 __all__ = ["Tab"]
 
@@ -20,20 +31,23 @@ __all__ = ["Tab"]
 class Tab(ABC):
     """One task of the page. A new one is a subclass in a module of its own, listed in `TABS`.
 
-    title: written on the tab. task: of its Requests. film: whether its runs show a filmstrip.
-    examples: prompts to try, for a tab with a prompt. inputs: what a run is made of, once built.
+    title: written on the tab. task: of its Requests. examples: prompts to try, for a tab with a
+    prompt. layout: a class of the style sheet for its desk. inputs: what a run is made of, once
+    built; parts: of its stage.
     """
 
     title: ClassVar[str]
     task: ClassVar[str]
-    film: ClassVar[bool] = False
     examples: ClassVar[tuple[str, ...]] = ()
+    layout: ClassVar[str] = ""
 
     def __init__(self, shared: Shared) -> None:
         """To be called outside `gr.Tabs`: what lies in a tab that has not been opened yet is not
         read from the browser."""
         self.shared = shared
         self.inputs: Inputs = {}
+        self.parts: Parts
+        self.sends: list[gr.Button] = []
         self._run = kept_in_browser(self.task)
 
     @abstractmethod
@@ -48,22 +62,48 @@ class Tab(ABC):
     async def call(self, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
         """The endpoint; its parameters are those of the API, a default for all but the needed."""
 
+    def text_settings(self) -> Inputs:
+        """Place the settings of a run that reads a text."""
+        negative = negative_group()
+        models = model_group(self.shared, self.task)
+        samplers = sampler_group(self.shared, self.task, models["model"])
+        with gr.Row(elem_classes="pair"):
+            numbers = steps_group(elem_classes="live")
+            numbers |= guidance_group(end=ENDS["guidance_scale"], elem_classes="live")
+        return {**negative, **models, **samplers, **numbers}
+
+    def offer(self) -> None:
+        """Place what there is to try."""
+        if self.examples:
+            texts = [[text] for text in self.examples]
+            gr.Examples(texts, self.inputs["prompt"], label="Try one of these")
+
+    def look_closer(self) -> None:  # noqa: B027 - most tabs have none
+        """Place what else there is to see of a finished picture, below `parts`."""
+
+    def started(self, generate: gr.Button) -> Callable[..., Dependency]:
+        """What submits a run: called as the method of an event."""
+        return generate.click
+
     async def draw(self, owner: str, **values: Any) -> list[dict[str, Any]]:
         """As ui.api.draw, for the tab's task."""
         return await draw(self.shared, self.task, owner, **values)
 
-    def build(self) -> list[Dependency]:
-        """Lay the tab out, inside `gr.Tabs`; returns the events that end when a run has ended."""
+    def build(self, place_sending: Callable[[], list[gr.Button]]) -> list[Dependency]:
+        """Lay the tab out, inside `gr.Tabs`; returns the events that end when a run has ended.
+
+        place_sending: places the buttons that send the picture on, which become `sends`.
+        """
         tab = gr.Tab(self.title, id=self.task, elem_id=f"tab-{self.task}")
-        with tab, gr.Column(elem_classes="desk"):
+        with tab, gr.Column(elem_classes=f"desk {self.layout}"):
             with gr.Column(elem_classes="compose"):
                 self.inputs |= self.compose()
                 actions = action_group()
-                if self.examples:
-                    texts = [[text] for text in self.examples]
-                    gr.Examples(texts, self.inputs["prompt"], label="Try one of these")
+                self.offer()
             with gr.Column(elem_classes="stage"):
-                parts = build_stage(film=self.film)
+                parts = self.parts = build_stage()
+                self.sends = place_sending()
+                self.look_closer()
             with gr.Column(elem_classes="settings"):
                 self.inputs |= self.settings() | count_group() | seed_group(parts)
             with gr.Column(elem_classes="beneath"):
@@ -77,4 +117,5 @@ class Tab(ABC):
             panel=panel,
             actions=actions,
             run=self._run,
+            started=self.started(actions.generate),
         ).connect()

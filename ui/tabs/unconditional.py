@@ -19,7 +19,6 @@ class Unconditional(Tab):
 
     title = "Unconditional"
     task = "unconditional"
-    film = True
 
     def compose(self) -> Inputs:
         gr.HTML(

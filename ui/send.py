@@ -1,0 +1,64 @@
+"""Sends the picture that a tab shows on to the input of another."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from engine.errors import EngineError
+from ui.session import new_session
+from ui.shared import SILENT, Shared, warn
+from ui.stage import Parts, Result
+from ui.tabs.picture_tab import PictureTab
+
+__all__ = ["connect_sending", "send_group"]
+
+OPEN = """(...values) => {
+  document.querySelector("[role=tab][data-tab-id='%s']")?.click();
+  window.scrollTo(0, 0);
+  return values;
+}"""
+"""Turns to the other tab first: inputs that were never shown take no values."""
+
+
+def send_group(targets: Sequence[PictureTab]) -> list[gr.Button]:
+    """Place a button for each of the tabs that a picture can be sent to."""
+    with gr.Row(elem_classes="sending"):
+        gr.HTML("<p>Send to</p>")
+        return [gr.Button(tab.title, size="sm", min_width=90) for tab in targets]
+
+
+def connect_sending(
+    shared: Shared, parts: Parts, buttons: Sequence[gr.Button], targets: Sequence[PictureTab]
+) -> None:
+    """Have the buttons of a tab hand the picture that it shows to the others."""
+    for button, target in zip(buttons, targets, strict=True):
+        _connect(shared, parts, button, target)
+
+
+def _connect(shared: Shared, parts: Parts, button: gr.Button, target: PictureTab) -> None:
+    image, name, prompt = target.given["image"], target.names["image"], target.inputs["prompt"]
+
+    def send(session: Any, results: list[Result], shown: int) -> dict[Component, Any]:
+        session = new_session(session)
+        if not results:
+            warn("There is no picture yet: generate one first.")
+            return {name: gr.skip()}
+        result = results[shown]
+        try:
+            updates = target.show("image", Path(result.path).read_bytes(), session["owner"])
+        except (EngineError, OSError) as error:
+            warn(f"The picture cannot be sent: {error}")
+            return {name: gr.skip()}
+        words = {prompt: result.prompt} if result.prompt else {}
+        return {shared.session: session, **updates, **words}
+
+    button.click(
+        send,
+        [shared.session, parts.results, parts.shown],
+        [shared.session, image, name, prompt],
+        js=OPEN % target.task,
+        **SILENT,
+    )

@@ -1,0 +1,175 @@
+"""Tab "Inpaint"."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.events import Dependency
+
+from engine.errors import EngineError
+from engine.pictures import open_picture
+from ui.controls import size_group, span, strength_group
+from ui.given import upload
+from ui.markup import hint
+from ui.session import NOTHING, kept_in_browser, kept_name, new_session
+from ui.shared import SILENT, Inputs, Shared, warn
+from ui.sketch import mask_file, sketch
+from ui.tabs.picture_tab import Example, PictureTab
+
+__all__ = ["Inpaint"]
+
+FILLS = [("The picture", "original"), ("Noise", "noise"), ("Nothing", "blank")]
+
+
+class Inpaint(PictureTab):
+    """A part of a picture painted anew."""
+
+    title = "Inpaint"
+    task = "inpaint"
+    layout = "halves"
+    fields = ("image", "mask")
+    tries = (
+        Example(
+            "a large shiny green sphere on a wooden floor",
+            {"image": "red-sphere.png", "mask": "red-sphere-mask.png"},
+        ),
+        Example(
+            "a yellow cube on a grey floor", {"image": "blue-cube.png", "mask": "cube-mask.png"}
+        ),
+        Example(
+            "a purple cone and a cyan cylinder on a white floor",
+            {"image": "pair.png", "mask": "pair-mask.png"},
+        ),
+    )
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared)
+        self.given["mask"] = upload("Mask: white is painted anew", render=False)
+        self._sketch = sketch("Paint over what is to change", visible=False, render=False)
+        # of the browser, as the values of gr.State do not reach what looks at raw values
+        self._mask = kept_in_browser("inpaint.painted", "")
+
+    def place(self) -> None:
+        image, pad, name = self.given["image"], self._sketch, self.names["image"]
+        image.render()
+        pad.render()
+        gr.HTML(hint("Paint over what is to change."), elem_classes="hint")
+        with gr.Row(elem_classes="sketching", visible=False) as tools:
+            clear = gr.Button("Clear mask", size="sm", min_width=100)
+            change = gr.Button("Change picture", size="sm", min_width=120)
+        self._invert = gr.Checkbox(False, label="Invert mask: keep what is painted over")
+        with gr.Accordion("Upload a mask", open=False):
+            self.given["mask"].render()
+
+        def canvas(session: Any, name: Any) -> dict[Component, Any]:
+            picture = self._picture(session, name)
+            there = picture is not None
+            return {
+                image: gr.update(visible=not there),
+                pad: gr.update(value=picture, visible=there),
+                tools: gr.update(visible=there),
+            }
+
+        inputs = [self.shared.session, name]
+        name.change(canvas, inputs, [image, pad, tools], **SILENT)
+        clear.click(self._picture, inputs, pad, **SILENT)
+        change.click(lambda: (NOTHING, None), None, [name, image], **SILENT)
+
+    def compose(self) -> Inputs:
+        return super().compose() | {"mask": self._mask, "invert_mask": self._invert}
+
+    def settings(self) -> Inputs:
+        inputs = self.text_settings()
+        inputs |= strength_group(inputs["steps"], 1.0)
+        inputs["fill"] = gr.Radio(FILLS, value="original", label="Begin with")
+        blur = span("mask_blur", 4, 32)
+        inputs["mask_blur"] = gr.Slider(**blur, value=4, step=1, label="Mask blur, pixels")
+        only = gr.Checkbox(False, label="Work on the marked part alone")
+        around = span("padding", 32, 256)
+        padding = gr.Slider(**around, value=32, step=1, label="Pixels around it", visible=False)
+        only.change(lambda only: gr.update(visible=only), only, padding, **SILENT)
+        inputs |= {"only_marked": only, "padding": padding}
+        return inputs | size_group(self.shared, self.task, inputs["model"])
+
+    def started(self, generate: gr.Button) -> Callable[..., Dependency]:
+        """What is painted becomes a mask of the size of the picture first."""
+
+        async def paint(session: Any, image: Any, uploaded: Any, layers: list[bytes]) -> Any:
+            owner = new_session(session)["owner"]
+            if kept_name(uploaded):
+                return uploaded
+            try:
+                return await asyncio.to_thread(self._painted, owner, kept_name(image), layers)
+            except EngineError as error:
+                warn(str(error))
+                return NOTHING
+
+        names = [self.names["image"], self.names["mask"]]
+        inputs = [self.shared.session, *names, self._sketch]
+        return generate.click(paint, inputs, self._mask, **SILENT).then
+
+    def _painted(self, owner: str, image: str, layers: list[bytes]) -> str:
+        """The name of what is painted over a picture, or `NOTHING`."""
+        if not image:
+            return NOTHING
+        service = self.shared.service
+        mask = mask_file(layers, open_picture(service.given(image, owner)).size)
+        return service.take(mask, owner) if mask else NOTHING
+
+    def _picture(self, session: Any, name: Any) -> Any:
+        """What is painted over; None where nothing was given."""
+        try:
+            path = self.shared.service.given(kept_name(name), new_session(session)["owner"])
+            return open_picture(path)
+        except EngineError:
+            return None
+
+    async def call(
+        self,
+        image: str,
+        mask: str,
+        prompt: str,
+        model: str,
+        strength: float = 1.0,
+        fill: str = "original",
+        mask_blur: int = 4,
+        padding: int | None = None,
+        invert_mask: bool = False,
+        negative_prompt: str = "",
+        scheduler: str = "",
+        schedule_type: str = "",
+        steps: int = 25,
+        guidance_scale: float = 5.0,
+        width: int = 0,
+        height: int = 0,
+        seed: int = 0,
+        count: int = 1,
+        owner: str = "",
+    ) -> list[dict[str, Any]]:
+        """As image_to_image, painting anew where the mask, of the same size, is white. What the
+        mask and its blur do not reach stays as it is. With a padding only the marked part and so
+        many pixels around it are worked on. fill is original, noise or blank.
+        """
+        return await self.draw(
+            owner,
+            image=image,
+            mask=mask,
+            prompt=prompt,
+            model=model,
+            strength=strength,
+            fill=fill,
+            mask_blur=mask_blur,
+            padding=padding,
+            invert_mask=invert_mask,
+            negative_prompt=negative_prompt,
+            scheduler=scheduler,
+            schedule_type=schedule_type,
+            steps=steps,
+            guidance_scale=guidance_scale,
+            width=width,
+            height=height,
+            seed=seed,
+            count=count,
+        )

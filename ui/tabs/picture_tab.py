@@ -1,0 +1,95 @@
+"""What the tabs share that begin with a picture."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gradio as gr
+from gradio.components import Component
+
+from ui.controls import prompt_group
+from ui.given import connect_upload, upload
+from ui.session import NOTHING, kept_in_browser, new_session
+from ui.shared import SILENT, Inputs, Shared
+from ui.tabs.tab import Tab
+from ui.theme import ASSETS
+
+__all__ = ["Example", "PictureTab"]
+
+EXAMPLES = ASSETS / "examples"
+
+
+@dataclass(frozen=True)
+class Example:
+    """Something to try: a prompt, and pictures of assets/examples by the field they are for."""
+
+    prompt: str
+    pictures: dict[str, str]
+
+    def path(self, field: str) -> Path:
+        return EXAMPLES / self.pictures[field]
+
+    def data(self, field: str) -> bytes | None:
+        """The file for a field, None where the example has none."""
+        return self.path(field).read_bytes() if field in self.pictures else None
+
+
+class PictureTab(Tab):
+    """A tab whose runs begin with a picture.
+
+    tries: examples. fields: of a Request that name pictures. given, names: field -> where a person
+    gives one, and the name that the service has for it.
+    """
+
+    tries: ClassVar[tuple[Example, ...]] = ()
+    fields: ClassVar[tuple[str, ...]] = ("image",)
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared)
+        self.names = {f: kept_in_browser(f"{self.task}.{f}", "") for f in self.fields}
+        self.given = {"image": upload("Picture", render=False)}
+
+    def compose(self) -> Inputs:
+        self.place()
+        prompt = prompt_group()
+        for field, given in self.given.items():
+            connect_upload(self.shared, given, self.names[field])
+        return prompt | self.names
+
+    def place(self) -> None:
+        """Lay out where the pictures are given."""
+        self.given["image"].render()
+
+    def offer(self) -> None:
+        """Place the examples."""
+        thumbnails = [[str(one.path("image")), one.prompt] for one in self.tries]
+        dataset = gr.Dataset(
+            components=[gr.Image(visible=False), gr.Textbox(visible=False)],
+            samples=thumbnails,
+            type="index",
+            label="Try one of these",
+            elem_classes="tries",
+        )
+
+        def choose(session: Any, index: int) -> dict[Component, Any]:
+            session, one = new_session(session), self.tries[index]
+            values: dict[Component, Any] = {
+                self.shared.session: session,
+                self.inputs["prompt"]: one.prompt,
+            }
+            for field in self.given:
+                values |= self.show(field, one.data(field), session["owner"])
+            return values
+
+        outputs: list[Component] = [self.shared.session, self.inputs["prompt"]]
+        for field in self.given:
+            outputs += [self.names[field], self.given[field]]
+        dataset.click(choose, [self.shared.session, dataset], outputs, **SILENT)
+
+    def show(self, field: str, data: bytes | None, owner: str) -> dict[Component, Any]:
+        """Updates that give a picture to the tab, or take it away, as if the person had done so."""
+        if data is None:
+            return {self.names[field]: NOTHING, self.given[field]: None}
+        name = self.shared.service.take(data, owner)
+        address = self.shared.route.address(self.shared.service.given(name, owner))
+        return {self.names[field]: name, self.given[field]: address}
