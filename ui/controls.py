@@ -98,7 +98,8 @@ def negative_group() -> Inputs:
 def model_group(shared: Shared, task: str) -> Inputs:
     """The models that can do `task`."""
     names = [model.name for model in able_models(shared.models, task)]
-    model = gr.Dropdown(label="Model", choices=names, value=next(iter(names), None))
+    value = next(iter(names), None)
+    model = gr.Dropdown(label="Model", choices=names, value=value, info=_lack(names))
     shared.page.load(
         lambda name: gr.update(**refresh(shared.models, task, name)),
         model,
@@ -200,7 +201,12 @@ def seed_group(parts: Parts) -> Inputs:
 def refresh(models: Path, task: str, name: str | None) -> dict[str, Any]:
     """Arguments for the model dropdown: models may have come or gone since the start."""
     names = [m.name for m in able_models(models, task)]
-    return offer(names, name if name in names else next(iter(names), None), name)
+    value = name if name in names else next(iter(names), None)
+    return {**offer(names, value, name), "info": _lack(names)}
+
+
+def _lack(names: Sequence[str]) -> str:
+    return "" if names else "No model here can do this: put one that can into the models folder."
 
 
 def side(own: int, value: int | None = None) -> dict[str, Any]:

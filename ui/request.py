@@ -26,7 +26,9 @@ def request_from(
         values["padding"] = None
     values = {name: FIELDS[name](name, value) for name, value in values.items()}
     if not values["model"]:
-        raise RequestError("model is empty: choose a model. The models folder may hold none.")
+        raise RequestError(
+            "model is empty: choose one. If there is none, put one into the models folder."
+        )
     return Request(task=task, **values).check()
 
 

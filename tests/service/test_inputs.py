@@ -14,7 +14,7 @@ from PIL import Image
 
 from engine.errors import EngineError, PictureError, RequestError
 from engine.pictures import depth_picture
-from engine.pipelines import DiffusionPipeline
+from engine.pipelines import StableDiffusionDepth2ImgPipeline
 from engine.pipelines.request import Request
 from engine.service import Service
 from engine.service.events import Failed, Finished, Started, Step
@@ -110,7 +110,7 @@ async def test_the_depth_of_a_picture_is_seen_before_a_run(
     answer = await service.query("depth", model="tiny-depth", picture=str(path))
     seen = Image.open(io.BytesIO(base64.b64decode(answer)))
     assert (seen.format, seen.mode, seen.size) == ("JPEG", "RGB", (90, 70))
-    pipeline = DiffusionPipeline.from_pretrained(models / "tiny-depth")
+    pipeline = StableDiffusionDepth2ImgPipeline.from_pretrained(models / "tiny-depth")
     depth = pipeline.estimate(painting(90, 70))[0, 0]
     wanted = depth_picture(depth.numpy()).resize(seen.size)
     assert abs(np.asarray(seen.convert("L")).astype(int) - np.asarray(wanted)).mean() <= 4

@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -58,7 +59,7 @@ def test_a_picture_is_served_as_what_it_is(kind: str) -> None:
 
 
 @pytest.fixture
-def page(service: Service, tmp_path: Path) -> Iterator[tuple[str, dict]]:
+def page(service: Service, tmp_path: Path) -> Iterator[tuple[str, Any]]:
     """Address and configuration of a page."""
     route = PictureRoute(tmp_path / "outputs")
     blocks = build_page(service, tmp_path / "models", route)
@@ -69,7 +70,7 @@ def page(service: Service, tmp_path: Path) -> Iterator[tuple[str, dict]]:
 
 
 def test_no_path_from_a_client_is_read(
-    page: tuple[str, dict], service: Service, tmp_path: Path
+    page: tuple[str, Any], service: Service, tmp_path: Path
 ) -> None:
     """Every event that takes a picture refuses one that Gradio did not receive itself."""
     url, config = page

@@ -82,11 +82,14 @@ def test_the_api_draws(url: str) -> None:
 
 def test_models_may_come_and_go(tmp_path: Path) -> None:
     models = stub_models(tmp_path)
-    assert refresh(models, "text-to-image", "gone") == {"choices": ["stub"], "value": "stub"}
-    assert refresh(models, "text-to-image", "stub") == {"choices": ["stub"]}, "the value stays"
-    only = {"choices": ["stub-ddpm"], "value": "stub-ddpm"}
+    kept = {"choices": ["stub"], "info": ""}
+    assert refresh(models, "text-to-image", "gone") == kept | {"value": "stub"}
+    assert refresh(models, "text-to-image", "stub") == kept, "the value stays"
+    only = {"choices": ["stub-ddpm"], "value": "stub-ddpm", "info": ""}
     assert refresh(models, "unconditional", None) == only
-    assert refresh(tmp_path / "none", "text-to-image", "stub") == {"choices": [], "value": None}
+    none = refresh(tmp_path / "none", "text-to-image", "stub")
+    assert "put one that can into the models folder" in none.pop("info")
+    assert none == {"choices": [], "value": None}
 
 
 def test_the_page_opens_without_any_model(tmp_path: Path) -> None:

@@ -17,8 +17,7 @@ from ui.markup import hint
 from ui.pictures import Stage
 from ui.session import kept_name, new_session
 from ui.shared import SILENT, Inputs, Shared
-from ui.tabs.image_to_image import ImageToImage
-from ui.tabs.picture_tab import Example
+from ui.tabs.picture_tab import Example, PictureTab
 
 __all__ = ["DepthToImage"]
 
@@ -30,7 +29,7 @@ EFFECTS = (
 """From which strength on a run does what to a picture whose depth it keeps."""
 
 
-class DepthToImage(ImageToImage):
+class DepthToImage(PictureTab):
     """A picture made into another one of the same depth."""
 
     title = "Depth to image"
@@ -69,7 +68,12 @@ class DepthToImage(ImageToImage):
         inputs = self.text_settings()
         inputs |= strength_group(inputs["steps"], 1.0, EFFECTS)
         inputs |= size_group(self.shared, self.task, inputs["model"]) | fit_group()
-        asked = [self.names["image"], self.names["depth_map"], self._invert, inputs["model"]]
+        asked: list[Any] = [
+            self.names["image"],
+            self.names["depth_map"],
+            self._invert,
+            inputs["model"],
+        ]
         gr.on(
             [component.change for component in asked],
             self.look,

@@ -21,6 +21,8 @@ from ui.tabs.picture_tab import Example, PictureTab
 __all__ = ["Inpaint"]
 
 FILLS = [("The picture", "original"), ("Noise", "noise"), ("Nothing", "blank")]
+PAINT = "Paint over what is to change."
+UPLOADED = "The uploaded mask says what is to change. Take it away to paint."
 
 
 class Inpaint(PictureTab):
@@ -55,7 +57,7 @@ class Inpaint(PictureTab):
         image, pad, name = self.given["image"], self._sketch, self.names["image"]
         image.render()
         pad.render()
-        gr.HTML(hint("Paint over what is to change."), elem_classes="hint")
+        note = gr.HTML(hint(PAINT), elem_classes="hint")
         with gr.Row(elem_classes="sketching", visible=False) as tools:
             clear = gr.Button("Clear mask", size="sm", min_width=100)
             change = gr.Button("Change picture", size="sm", min_width=120)
@@ -74,6 +76,12 @@ class Inpaint(PictureTab):
 
         inputs = [self.shared.session, name]
         name.change(canvas, inputs, [image, pad, tools], **SILENT)
+        self.names["mask"].change(
+            lambda name: hint(UPLOADED if kept_name(name) else PAINT),
+            self.names["mask"],
+            note,
+            **SILENT,
+        )
         clear.click(self._picture, inputs, pad, **SILENT)
         change.click(lambda: (NOTHING, None), None, [name, image], **SILENT)
 

@@ -1,5 +1,7 @@
 """What the tabs share that begin with a picture."""
 
+import asyncio
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -7,10 +9,15 @@ from typing import Any, ClassVar
 import gradio as gr
 from gradio.components import Component
 
+from engine.errors import EngineError
+from engine.pictures import as_rgb, fit, open_picture
+from engine.service.metadata import read_record
 from ui.controls import prompt_group
 from ui.given import connect_upload, upload
+from ui.pictures import Curtain
 from ui.session import NOTHING, kept_in_browser, new_session
 from ui.shared import SILENT, Inputs, Shared
+from ui.stage import Result
 from ui.tabs.tab import Tab
 from ui.theme import ASSETS
 
@@ -85,6 +92,44 @@ class PictureTab(Tab):
         for field in self.given:
             outputs += [self.names[field], self.given[field]]
         dataset.click(choose, [self.shared.session, dataset], outputs, **SILENT)
+
+    def look_closer(self) -> None:
+        parts = self.parts
+        curtain = Curtain(show_label=False, visible=False, elem_classes="curtain")
+        both = gr.Checkbox(False, label="Before / after", elem_classes="both")
+
+        async def draw_curtain(
+            session: Any, both: bool, results: list[Result], shown: int
+        ) -> dict[Component, Any]:
+            """The picture that the result began with, and the result."""
+            pair = None
+            if both and results:
+                owner = new_session(session)["owner"]
+                pair = await asyncio.to_thread(self._before, results[shown], owner)
+            return {
+                curtain: gr.update(value=pair, visible=pair is not None),
+                parts.picture: gr.update(visible=pair is None),
+            }
+
+        gr.on(
+            [both.change, parts.results.change, parts.shown.change],
+            draw_curtain,
+            [self.shared.session, both, parts.results, parts.shown],
+            [curtain, parts.picture],
+            **SILENT,
+        )
+
+    def _before(self, result: Result, owner: str) -> tuple[bytes, str] | None:
+        """What a result began with as a PNG of its size, and its address; None if that is gone."""
+        try:
+            request = read_record(Path(result.path))["request"]
+            before = open_picture(self.shared.service.given(request["image"], owner))
+            fitted = fit(as_rgb(before), result.width, result.height, request["fit"])
+        except (EngineError, OSError, LookupError):
+            return None
+        file = io.BytesIO()
+        fitted.save(file, "PNG")
+        return file.getvalue(), result.address
 
     def show(self, field: str, data: bytes | None, owner: str) -> dict[Component, Any]:
         """Updates that give a picture to the tab, or take it away, as if the person had done so."""
