@@ -1,5 +1,9 @@
-"""Components kept in memory between runs, the least recently used given up first."""
+"""Components kept in memory between runs, the least recently used given up first.
 
+Two checkpoints with the same files, byte for byte, share what is made of them.
+"""
+
+import filecmp
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,11 +23,15 @@ __all__ = ["ComponentCache"]
 
 @dataclass(frozen=True)
 class Key:
-    """What makes a component the same one: place, files as they are now, device and dtype."""
+    """What makes a component the same one: place, files as they are now, device and dtype.
+
+    stamp: of each file path, size in bytes and time of the last change.
+    """
 
     folder: Path
     name: str
-    stamp: tuple[tuple[str, int, int], ...]
+    spec: Spec
+    stamp: tuple[tuple[Path, int, int], ...]
     device: torch.device
     dtype: torch.dtype
 
@@ -49,8 +57,8 @@ class ComponentCache:
 
     @property
     def bytes(self) -> int:
-        """Bytes of all weights kept."""
-        return sum(entry.bytes for entry in list(self._entries.values()))
+        """Bytes of all weights kept; what checkpoints share counts once."""
+        return sum({id(entry): entry.bytes for entry in list(self._entries.values())}.values())
 
     def pipeline(
         self,
@@ -71,7 +79,7 @@ class ComponentCache:
         def load(name: str, spec: Spec) -> Any:
             key = _key(folder, name, spec, device, dtype)
             used.add(key)
-            return self._component(key, spec, on_load)
+            return self._component(key, on_load)
 
         with self._loading:
             pipeline = make_plan(folder, {}, task=task).build(load)
@@ -88,7 +96,7 @@ class ComponentCache:
         with self._loading:
             _, specs = read_index(folder)
             return [
-                self._component(_key(folder, name, spec, device, dtype), spec)
+                self._component(_key(folder, name, spec, device, dtype))
                 if (spec := specs.get(name))
                 else None
                 for name in names
@@ -118,17 +126,19 @@ class ComponentCache:
         """Give up everything."""
         self._entries.clear()
 
-    def _component(
-        self, key: Key, spec: Spec, on_load: Callable[[str], None] = lambda name: None
-    ) -> Any:
+    def _component(self, key: Key, on_load: Callable[[str], None] = lambda name: None) -> Any:
         if key not in self._entries:
-            on_load(key.name)
-            self._entries[key] = self._load(key, spec)
+            self._entries[key] = self._equal(key) or self._load(key, on_load)
         self._entries.move_to_end(key)
         return self._entries[key].component
 
-    def _load(self, key: Key, spec: Spec) -> Entry:
-        component = load_component(key.folder, key.name, spec, key.dtype)
+    def _equal(self, key: Key) -> Entry | None:
+        """What is kept of the same files of another checkpoint."""
+        return next((entry for one, entry in self._entries.items() if _same(one, key)), None)
+
+    def _load(self, key: Key, on_load: Callable[[str], None]) -> Entry:
+        on_load(key.name)
+        component = load_component(key.folder, key.name, key.spec, key.dtype)
         if isinstance(component, nn.Module):
             component.to(key.device)
         self.loads += 1
@@ -147,13 +157,33 @@ def _key(
     folder: Path, name: str, spec: Spec, device: torch.device | str, dtype: torch.dtype
 ) -> Key:
     stamp = _stamp(component_files(folder, name, spec))
-    return Key(folder.resolve(), name, stamp, torch.device(device), dtype)
+    return Key(folder.resolve(), name, spec, stamp, torch.device(device), dtype)
 
 
-def _stamp(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
-    """Names, sizes and times of files."""
-    stats = [(file.name, file.stat()) for file in files]
-    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+def _stamp(files: Iterable[Path]) -> tuple[tuple[Path, int, int], ...]:
+    stats = [(file, file.stat()) for file in files]
+    return tuple((file, stat.st_size, stat.st_mtime_ns) for file, stat in stats)
+
+
+def _same(kept: Key, key: Key) -> bool:
+    """Whether two components are of the same class and files, whatever their place.
+
+    Bytes are read only where names and sizes agree, and the kept files are as they were.
+    """
+
+    def kind(key: Key) -> tuple[object, ...]:
+        files = [(path.name, size) for path, size, _ in key.stamp]
+        return key.spec, key.device, key.dtype, files
+
+    if kind(kept) != kind(key):
+        return False
+    try:
+        return _stamp(path for path, *_ in kept.stamp) == kept.stamp and all(
+            filecmp.cmp(one[0], other[0], shallow=False)
+            for one, other in zip(kept.stamp, key.stamp, strict=True)
+        )
+    except OSError:  # the kept ones are gone
+        return False
 
 
 def _bytes(component: Any) -> int:

@@ -46,7 +46,45 @@ def test_least_recently_used_goes_first(tmp_path: Path, tiny_checkpoint: Path) -
     roomy = ComponentCache(10**9)
     for folder in (tiny_checkpoint, other, tiny_checkpoint):
         roomy.pipeline(folder, TASK, CPU, torch.float32)
-    assert roomy.loads == 2 * len(PARTS)
+    assert roomy.loads == len(PARTS) + len({"vae", "text_encoder", "unet"}), "the rest is equal"
+
+
+def test_equal_files_of_two_checkpoints_are_kept_once(
+    tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_checkpoint, other)
+    changed = next((other / "unet").glob("*.safetensors"))
+    data = bytearray(changed.read_bytes())
+    data[-1] ^= 1  # same name, same size
+    changed.write_bytes(data)
+    cache, loaded = ComponentCache(10**9), list[str]()
+    first = cache.pipeline(tiny_checkpoint, TASK, CPU, torch.float32)
+    alone = cache.bytes
+    second = cache.pipeline(other, TASK, CPU, torch.float32, loaded.append)
+    assert loaded == ["unet"] and cache.loads == len(PARTS) + 1
+    same = {name for name in PARTS if second.components[name] is first.components[name]}
+    assert same == PARTS - {"unet"}
+    assert cache.bytes == alone + 4 * second.components["unet"].num_parameters()
+    half = cache.pipeline(other, TASK, CPU, torch.float16)
+    assert half.components["vae"] is not first.components["vae"]
+
+
+def test_files_that_have_changed_since_are_not_taken_for_equal(
+    tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    shutil.copytree(tiny_checkpoint, one)
+    cache = ComponentCache(10**9)
+    first = cache.pipeline(one, TASK, CPU, torch.float32)
+    weights = next((one / "unet").glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    shutil.copytree(one, other)
+    shutil.rmtree(one / "vae")
+    second = cache.pipeline(other, TASK, CPU, torch.float32)
+    for name in ("unet", "vae"):
+        assert second.components[name] is not first.components[name]
+    assert second.components["text_encoder"] is first.components["text_encoder"]
 
 
 def test_changed_files_are_loaded_anew(tiny_checkpoint: Path, tmp_path: Path) -> None:

@@ -5,13 +5,15 @@
 
   // The address names the open tab: a reload comes back to it, and a link can point at it.
   const tabs = "[role=tab][data-tab-id]";
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest(tabs);
+    if (!tab) return;
+    history.replaceState(history.state, "", `#${tab.dataset.tabId}`);
+    tab.scrollIntoView({ block: "nearest", inline: "center" });
+  });
   [...document.querySelectorAll(tabs)]
     .find((tab) => tab.dataset.tabId === location.hash.slice(1))
     ?.click();
-  document.addEventListener("click", (event) => {
-    const tab = event.target.closest(tabs);
-    if (tab) history.replaceState(history.state, "", `#${tab.dataset.tabId}`);
-  });
 
   // Ctrl+Enter or Cmd+Enter anywhere on the page starts a run in the tab that is open.
   document.addEventListener(

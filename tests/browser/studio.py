@@ -152,7 +152,7 @@ class Studio:
 
     def begin(self) -> None:
         """Have all that a run needs: in a tab that begins with a picture, one to begin with."""
-        tries = self.tab.locator(".tries tr.tr-body")
+        tries = self.tab.locator(".tries button")
         if tries.count():
             tries.first.click()
             expect(self.prompt).not_to_have_value("")
@@ -176,7 +176,8 @@ class Studio:
             self._given(field).get_by_role("button", name="Remove Image").click()
 
     def _given(self, field: str) -> Locator:
-        return self.tab.locator(".given", has_text={"image": "Picture", "mask": "Mask"}[field])
+        label = {"image": "Picture", "mask": "Mask", "depth_map": "Depth map"}[field]
+        return self.tab.locator(".given", has_text=label)
 
     @contextmanager
     def _kept(self, field: str) -> Iterator[None]:

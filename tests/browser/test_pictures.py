@@ -13,8 +13,10 @@ from playwright.sync_api import expect
 
 from tests.browser.studio import Server, Studio
 from tests.pipelines.parity import blob, painting
-from ui.tabs.image_to_image import ImageToImage
-from ui.tabs.inpaint import Inpaint
+from ui.tabs import TABS
+from ui.tabs.picture_tab import PictureTab
+
+PICTURE_TABS = [tab for tab in TABS if issubclass(tab, PictureTab)]
 
 
 def png(image: Image.Image) -> bytes:
@@ -122,6 +124,37 @@ def test_a_mask_is_uploaded_in_place_of_the_canvas(studio: Studio, server: Serve
     assert "they must be of one size" in studio.run()
 
 
+@pytest.mark.parametrize("task", ["depth-to-image"])
+def test_the_depth_is_shown_before_a_run_and_may_be_ones_own(
+    studio: Studio, server: Server
+) -> None:
+    seen, note = studio.tab.locator(".depth img"), studio.tab.locator(".depth-note p")
+    studio.give("image", png(painting(90, 70)))
+    expect(note).to_contain_text("as the model sees it")
+    estimate = seen.get_attribute("src")
+    assert "2 steps" in studio.run("a", Steps=2)
+    assert made(server)[1]["depth_map"] == ""
+
+    ramp = np.linspace(0, 65535, 90 * 70).reshape(70, 90).astype(np.uint16)
+    data = png(Image.fromarray(ramp))
+    studio.button("Upload a depth map").click()
+    studio.give("depth_map", data)
+    expect(note).to_contain_text("The depth map that you gave")
+    expect(seen).not_to_have_attribute("src", estimate or "")
+    upright = seen.get_attribute("src")
+    studio.tab.get_by_label("Invert it: black is near").check()
+    expect(seen).not_to_have_attribute("src", upright or "")
+    assert "2 steps" in studio.run()
+    _, request = made(server)
+    assert given(server, request["depth_map"]) == data and request["invert_depth"] is True
+    flat = png(Image.new("L", (90, 70), 128))
+    studio.give("depth_map", flat)
+    expect(note).to_contain_text("the same everywhere")
+    assert "the same everywhere" in studio.run()
+    studio.remove("depth_map")
+    expect(note).to_contain_text("as the model sees it")
+
+
 @pytest.mark.parametrize("task", ["image-to-image"])
 def test_what_is_no_picture_is_told_and_nothing_is_lost(studio: Studio, server: Server) -> None:
     assert "image is missing: choose a picture" in studio.run("a")
@@ -141,12 +174,12 @@ def test_what_is_no_picture_is_told_and_nothing_is_lost(studio: Studio, server: 
     assert "1 step" in studio.run(Steps=2, Strength=0.5)
 
 
-@pytest.mark.parametrize("task", ["image-to-image", "inpaint"])
+@pytest.mark.parametrize("task", [tab.task for tab in PICTURE_TABS])
 def test_the_examples_run(studio: Studio, server: Server) -> None:
-    tries = {"image-to-image": ImageToImage, "inpaint": Inpaint}[studio.task].tries
+    (tries,) = [tab.tries for tab in PICTURE_TABS if tab.task == studio.task]
     assert len(tries) >= 3
     for number, example in enumerate(tries):
-        studio.tab.locator(".tries tr.tr-body").nth(number).click()
+        studio.tab.locator(".tries button").nth(number).click()
         expect(studio.prompt).to_have_value(example.prompt)
         assert "2 steps" in studio.run(example.prompt, Steps=2, Strength=1)
         _, request = made(server)

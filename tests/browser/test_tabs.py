@@ -78,6 +78,7 @@ def test_seeds_are_new_or_kept(studio: Studio) -> None:
 def test_a_phone_shows_it_in_one_column(chromium: Browser, server: Server, task: str) -> None:
     context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     studio = Studio(context.new_page(), server.url, task)
+    expect(studio.page.locator("[role=tab][aria-selected=true]")).to_be_in_viewport()
     studio.begin()
     studio.fill(Steps=20)
     studio.generate.tap()

@@ -96,7 +96,6 @@ async def test_a_map_of_ones_own_is_shown_without_an_estimate(
 
 
 def test_an_example_leaves_no_map_of_another_picture(tab: DepthToImage) -> None:
-    first, owner = tab.tries[0], SESSION["owner"]
-    updates = tab.show("image", first.data("image"), owner)
-    updates |= tab.show("depth_map", first.data("depth_map"), owner)
+    updates = tab.choose(tab.tries[0], SESSION)
     assert len(updates[tab.names["image"]]) == 64 and updates[tab.names["depth_map"]] == NOTHING
+    assert updates[tab.inputs["prompt"]] == tab.tries[0].prompt

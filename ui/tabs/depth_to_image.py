@@ -21,6 +21,7 @@ from ui.tabs.picture_tab import Example, PictureTab
 
 __all__ = ["DepthToImage"]
 
+EMPTY = "The depth of the picture appears here."
 EFFECTS = (
     (0.9, "Colours and materials are all new; the depth keeps things in place."),
     (0.5, "Colours and materials follow the prompt, with a tint of the picture."),
@@ -56,7 +57,7 @@ class DepthToImage(PictureTab):
             elem_classes="depth",
             alt_text="Depth of the picture: what is near is white",
         )
-        self._note = gr.HTML(hint("The depth of the picture appears here."), elem_classes="hint")
+        self._note = gr.HTML(hint(EMPTY), elem_classes="hint depth-note")
         with gr.Accordion("Upload a depth map", open=False):
             self.given["depth_map"].render()
             self._invert = gr.Checkbox(False, label="Invert it: black is near")
@@ -98,7 +99,7 @@ class DepthToImage(PictureTab):
                 note = "The depth as the model sees it: what is near is white."
                 seen = await self._estimated(name, owner, str(model))
             else:
-                note, seen = "The depth of the picture appears here.", None
+                note, seen = EMPTY, None
         except EngineError as error:
             note, seen = str(error), None
         yield {

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -69,29 +70,25 @@ class PictureTab(Tab):
 
     def offer(self) -> None:
         """Place the examples."""
-        thumbnails = [[str(one.path("image")), one.prompt] for one in self.tries]
-        dataset = gr.Dataset(
-            components=[gr.Image(visible=False), gr.Textbox(visible=False)],
-            samples=thumbnails,
-            type="index",
-            label="Try one of these",
-            elem_classes="tries",
-        )
-
-        def choose(session: Any, index: int) -> dict[Component, Any]:
-            session, one = new_session(session), self.tries[index]
-            values: dict[Component, Any] = {
-                self.shared.session: session,
-                self.inputs["prompt"]: one.prompt,
-            }
-            for field in self.given:
-                values |= self.show(field, one.data(field), session["owner"])
-            return values
-
         outputs: list[Component] = [self.shared.session, self.inputs["prompt"]]
         for field in self.given:
             outputs += [self.names[field], self.given[field]]
-        dataset.click(choose, [self.shared.session, dataset], outputs, **SILENT)
+        with gr.Column(elem_classes="tries"):
+            gr.HTML("<p>Try one of these</p>")
+            for one in self.tries:
+                button = gr.Button(one.prompt, size="sm", icon=one.path("image"))
+                button.click(partial(self.choose, one), self.shared.session, outputs, **SILENT)
+
+    def choose(self, one: Example, session: Any) -> dict[Component, Any]:
+        """Updates that give the tab what an example begins with."""
+        session = new_session(session)
+        updates: dict[Component, Any] = {
+            self.shared.session: session,
+            self.inputs["prompt"]: one.prompt,
+        }
+        for field in self.given:
+            updates |= self.show(field, one.data(field), session["owner"])
+        return updates
 
     def look_closer(self) -> None:
         parts = self.parts
@@ -124,7 +121,8 @@ class PictureTab(Tab):
         try:
             request = read_record(Path(result.path))["request"]
             before = open_picture(self.shared.service.given(request["image"], owner))
-            fitted = fit(as_rgb(before), result.width, result.height, request["fit"])
+            how = request.get("fit", "crop")
+            fitted = fit(as_rgb(before), result.width, result.height, how)
         except (EngineError, OSError, LookupError):
             return None
         file = io.BytesIO()
