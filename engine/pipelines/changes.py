@@ -9,7 +9,7 @@ from engine.pipelines.limits import check_number, check_text
 from engine.schedulers.registry import split_name
 from engine.schedulers.schedule_types import type_named
 
-__all__ = ["Change", "Taken", "check_names"]
+__all__ = ["Change", "Taken", "check_sampler"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Change:
                 check_text(name, value)
             else:
                 check_number(name, value)
-        check_names(self.scheduler or "", self.schedule_type or "")
+        check_sampler(self.scheduler or "", self.schedule_type or "")
         return self
 
 
@@ -67,7 +67,7 @@ class Taken:
     refused: str = ""
 
 
-def check_names(scheduler: str, schedule_type: str) -> None:
+def check_sampler(scheduler: str, schedule_type: str) -> None:
     """Raise a `RequestError` for names that are unknown, or say two different schedule types."""
     try:
         named = split_name(scheduler)[1] if scheduler else ""

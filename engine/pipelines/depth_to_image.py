@@ -104,10 +104,10 @@ class StableDiffusionDepth2ImgPipeline(LatentPipeline):
         depth = None
         if "depth_map" in pictures:
             own = Image.fromarray(as_depth(pictures["depth_map"]))
-            depth = np.asarray(self._fitted(request, own))
+            depth = np.asarray(self._fitted("depth_map", request, own))
             depth = -depth if request.invert_depth else depth
         return self._words(request) | {
-            "image": self._fitted(request, as_rgb(pictures["image"])),
+            "image": self._fitted("image", request, as_rgb(pictures["image"])),
             "depth_map": depth,
             "strength": request.strength,
         }

@@ -63,6 +63,6 @@ class StableDiffusionImg2ImgPipeline(LatentPipeline):
 
     def arguments(self, request: Request, pictures: Pictures) -> dict[str, Any]:
         return self._words(request) | {
-            "image": self._fitted(request, as_rgb(pictures["image"])),
+            "image": self._fitted("image", request, as_rgb(pictures["image"])),
             "strength": request.strength,
         }

@@ -114,9 +114,9 @@ class LatentPipeline(SamplingPipeline):
             "num_images_per_prompt": request.count,
         }
 
-    def _fitted(self, request: Request, picture: Image.Image) -> Image.Image:
-        """A picture in RGB or F at the size of a request, in the way that it says."""
-        whole_size("image", picture.size, self.vae.downscale)
+    def _fitted(self, field: str, request: Request, picture: Image.Image) -> Image.Image:
+        """The picture of a field, in RGB or F, at the size of a request in the way it says."""
+        whole_size(field, picture.size, self.vae.downscale)
         return fit(picture, *self.size_of(request), request.fit)
 
     def _begin(

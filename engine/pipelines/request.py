@@ -8,7 +8,7 @@ from typing import Any, Self
 from engine.checks import choice
 from engine.errors import EngineError, RequestError
 from engine.pictures import FITS
-from engine.pipelines.changes import Change, check_names
+from engine.pipelines.changes import Change, check_sampler
 from engine.pipelines.limits import (
     FILLS,
     LIMITS,
@@ -87,7 +87,7 @@ class Request:
             check_number(name, getattr(self, name))
         if self.padding is not None:
             check_number("padding", self.padding)
-        check_names(self.scheduler, self.schedule_type)
+        check_sampler(self.scheduler, self.schedule_type)
         self._check_unused()
         self._check_changes()
         self._check_pictures()

@@ -214,3 +214,9 @@ async def test_pictures_that_do_not_do(
     events = await watch(service, service.submit(replace(asked[case], **names), "ann"))
     assert isinstance(events[-1], Failed) and words in events[-1].message
     await run(service, asked[case])
+
+
+async def test_a_mask_may_mark_everything(service: Service, asked: dict[str, Request]) -> None:
+    mask = service.take(file(Image.new("L", (90, 70), 255)), "ann")
+    made = (await pictures(service, replace(asked["inpaint"], mask=mask)))[0]
+    assert (made != np.asarray(painting(90, 70))).any(axis=2).mean() > 0.9

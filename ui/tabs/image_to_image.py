@@ -16,8 +16,8 @@ class ImageToImage(PictureTab):
     task = "image-to-image"
     tries = (
         Example("a large shiny blue sphere on a wooden floor", {"image": "red-sphere.png"}),
-        Example("a metal green cube on a marble floor", {"image": "blue-cube.png"}),
-        Example("a yellow cone and a purple cylinder", {"image": "pair.png"}),
+        Example("a large shiny green cube on a slate floor", {"image": "blue-cube.png"}),
+        Example("a yellow cone and a purple cylinder, sunset background", {"image": "pair.png"}),
     )
 
     def settings(self) -> Inputs:

@@ -34,14 +34,15 @@ class Inpaint(PictureTab):
     fields = ("image", "mask")
     tries = (
         Example(
-            "a large shiny green sphere on a wooden floor",
+            "a large shiny green sphere on a wooden floor, pink background",
             {"image": "red-sphere.png", "mask": "red-sphere-mask.png"},
         ),
         Example(
-            "a yellow cube on a grey floor", {"image": "blue-cube.png", "mask": "cube-mask.png"}
+            "a large matte yellow cube on a slate floor, sky background",
+            {"image": "blue-cube.png", "mask": "cube-mask.png"},
         ),
         Example(
-            "a purple cone and a cyan cylinder on a white floor",
+            "a large matte purple cone, cream background",
             {"image": "pair.png", "mask": "pair-mask.png"},
         ),
     )

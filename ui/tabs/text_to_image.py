@@ -16,8 +16,8 @@ class TextToImage(Tab):
     task = "text-to-image"
     examples = (
         "a large shiny red sphere on a wooden floor",
-        "a small blue cube to the left of a green cone, checkered floor",
-        "a yellow ring, pink background",
+        "a small matte blue cube and a green cone",
+        "a yellow cylinder, pink background",
     )
 
     def compose(self) -> Inputs:
