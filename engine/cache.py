@@ -4,7 +4,6 @@ Two checkpoints with the same files, byte for byte, share what is made of them.
 """
 
 import filecmp
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +52,8 @@ class ComponentCache:
         self.budget = budget
         self.loads = 0
         self._loading = Lock()
-        self._entries: OrderedDict[Key, Entry] = OrderedDict()
+        self._entries: dict[Key, Entry] = {}  # in the order of their last use
+        self._newest: set[Key] = set()
 
     @property
     def bytes(self) -> int:
@@ -83,6 +83,7 @@ class ComponentCache:
 
         with self._loading:
             pipeline = make_plan(folder, {}, task=task).build(load)
+            self._newest = used
             self._evict(used)
         return pipeline
 
@@ -91,16 +92,18 @@ class ComponentCache:
     ) -> list[Any]:
         """Return a few of a folder's components, None for one that it has not.
 
-        Nothing else is given up for them before the next pipeline. Raises `CheckpointError`.
+        Nothing of the newest pipeline is given up for them. Raises `CheckpointError`.
         """
         with self._loading:
             _, specs = read_index(folder)
-            return [
-                self._component(_key(folder, name, spec, device, dtype))
-                if (spec := specs.get(name))
-                else None
+            keys = {
+                name: _key(folder, name, spec, device, dtype)
                 for name in names
-            ]
+                if (spec := specs.get(name))
+            }
+            found = {name: self._component(key) for name, key in keys.items()}
+            self._evict(self._newest | {*keys.values()})
+            return [found.get(name) for name in names]
 
     def figures(self) -> dict[str, Any]:
         """Describe what is kept, fit for JSON; `id` tells whether an object is still the same."""
@@ -122,15 +125,11 @@ class ComponentCache:
             "loads": self.loads,
         }
 
-    def clear(self) -> None:
-        """Give up everything."""
-        self._entries.clear()
-
     def _component(self, key: Key, on_load: Callable[[str], None] = lambda name: None) -> Any:
-        if key not in self._entries:
-            self._entries[key] = self._equal(key) or self._load(key, on_load)
-        self._entries.move_to_end(key)
-        return self._entries[key].component
+        entry = self._entries.get(key) or self._equal(key) or self._load(key, on_load)
+        self._entries.pop(key, None)
+        self._entries[key] = entry
+        return entry.component
 
     def _equal(self, key: Key) -> Entry | None:
         """What is kept of the same files of another checkpoint."""

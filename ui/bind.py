@@ -107,7 +107,7 @@ class Binding:
         if not kept["job"]:
             yield {self._stop: gr.update(interactive=False)}
             return
-        old, film, record = list(results), IDLE.film, IDLE.changes
+        old, record = list(results), IDLE.changes
         view = asked = View(settings=kept["settings"])
         yield {self._generate: gr.update(interactive=False)}
         try:
@@ -117,9 +117,8 @@ class Binding:
                     for saved in view.saved
                 ]
                 changed = self._parts.update(view, new, old)
-                if view.film != film:
-                    film = view.film
-                    changed[self._parts.film.strip] = markup.film(view)
+                # always: of a list that is in every event Gradio sends only what is new
+                changed[self._parts.film.strip] = markup.film(view)
                 if view.changes != record:
                     record = view.changes
                     changed[self._panel.run] = hood.run(view)

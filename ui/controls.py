@@ -13,7 +13,8 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from engine.pipelines.limits import LIMITS
+from engine.errors import RequestError
+from engine.pipelines.limits import LIMITS, executed_steps
 from ui.markup import counted, hint
 from ui.shared import SILENT, Inputs, Shared, able_models, named_model, offer
 from ui.stage import Parts
@@ -159,8 +160,12 @@ def effect(strength: Any, steps: Any, effects: Sequence[tuple[float, str]]) -> s
     """What a strength leaves of a picture, and how many of the steps it makes."""
     if not isinstance(strength, int | float) or not isinstance(steps, int | float):
         return ""
+    try:
+        made = executed_steps(int(steps), strength)
+    except RequestError as error:
+        return hint(str(error))
     words = next(words for least, words in effects if strength >= least)
-    made, verb = int(steps * strength), "is" if int(steps * strength) == 1 else "are"
+    verb = "is" if made == 1 else "are"
     return hint(f"{words} Of {counted(int(steps), 'step')}, {made} {verb} made.")
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import gradio as gr
 from gradio.components import Component
-from PIL import Image
+from PIL import Image, ImageOps
 
 from engine.service.events import Frame
 from engine.service.frames import FILM_FRAMES, grid
@@ -117,16 +117,23 @@ async def _offer(reel: Reel) -> str:
     return f'<a href="data:image/webp;base64,{data}" download="{escape(name)}"></a>'
 
 
+def _small(path: str) -> Image.Image:
+    with Image.open(path) as picture:
+        picture.thumbnail((LONG_EDGE, LONG_EDGE))
+        return picture.convert("RGB")
+
+
 def encode_reel(reel: Reel) -> bytes:
     """Animated WebP of the frames and, for longer, the finished pictures in their place.
 
     Long edge at most 512. Takes a while: not for the thread that serves the page. Raises OSError
     when a picture is gone.
     """
-    last = grid([Image.open(path).convert("RGB") for path in reel.pictures])
+    last = grid([_small(path) for path in reel.pictures])
     last.thumbnail((LONG_EDGE, LONG_EDGE))
     frames = [
-        Image.open(io.BytesIO(frame.preview)).resize(last.size, Image.Resampling.BILINEAR)
+        # padded: where only a part of a picture was worked on, frames have the shape of that
+        ImageOps.pad(Image.open(io.BytesIO(frame.preview)), last.size, Image.Resampling.BILINEAR)
         for frame in reel.frames
     ]
     file = io.BytesIO()

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,9 @@ from engine.service import Service
 from ui.pictures import address_of
 from ui.session import NOTHING, kept_name, new_session
 from ui.shared import SILENT, Shared, warn
+
+LATEST = SILENT | {"trigger_mode": "always_last"}
+"""What is given while an earlier picture is still being looked at counts as well."""
 
 __all__ = ["Given", "connect_upload", "take_all", "upload"]
 
@@ -61,6 +63,8 @@ def connect_upload(shared: Shared, image: Given, name: gr.BrowserState) -> None:
         return {shared.session: session, name: kept}
 
     def again(session: Any, kept: Any) -> dict[Component, Any]:
+        if not kept_name(kept):
+            return {name: gr.skip()}
         try:
             path = shared.service.given(kept_name(kept), new_session(session)["owner"])
         except RequestError:
@@ -68,7 +72,7 @@ def connect_upload(shared: Shared, image: Given, name: gr.BrowserState) -> None:
         return {image: shared.route.address(path)}
 
     outputs = [shared.session, name, image]
-    gr.on([image.input, image.clear], take, [shared.session, image], outputs, **SILENT)
+    gr.on([image.input, image.clear], take, [shared.session, image], outputs, **LATEST)
     shared.opened.then(again, [shared.session, name], [name, image], **SILENT)
 
 
@@ -82,8 +86,8 @@ async def take_all(service: Service, owner: str, pictures: Mapping[str, str]) ->
         try:
             data = base64.b64decode(text.partition(",")[2] or text, validate=True)
             names[field] = await asyncio.to_thread(service.take, data, owner) if data else ""
-        except (binascii.Error, AttributeError):
-            raise RequestError(f"{field} is no base64: encode the file.") from None
         except EngineError as error:
             raise RequestError(f"{field}: {error}") from None
+        except (ValueError, AttributeError):
+            raise RequestError(f"{field} is no base64: encode the file.") from None
     return names

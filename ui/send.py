@@ -39,7 +39,8 @@ def connect_sending(
 
 
 def _connect(shared: Shared, parts: Parts, button: gr.Button, target: PictureTab) -> None:
-    image, name, prompt = target.given["image"], target.names["image"], target.inputs["prompt"]
+    name, prompt = target.names["image"], target.inputs["prompt"]
+    others = [field for field in target.fields if field != "image"]
 
     def send(session: Any, results: list[Result], shown: int) -> dict[Component, Any]:
         session = new_session(session)
@@ -49,6 +50,8 @@ def _connect(shared: Shared, parts: Parts, button: gr.Button, target: PictureTab
         result = results[shown]
         try:
             updates = target.show("image", Path(result.path).read_bytes(), session["owner"])
+            for field in others:  # they were of another picture
+                updates |= target.show(field, None, session["owner"])
         except (EngineError, OSError) as error:
             warn(f"The picture cannot be sent: {error}")
             return {name: gr.skip()}
@@ -58,7 +61,7 @@ def _connect(shared: Shared, parts: Parts, button: gr.Button, target: PictureTab
     button.click(
         send,
         [shared.session, parts.results, parts.shown],
-        [shared.session, image, name, prompt],
+        [shared.session, *target.given.values(), *target.names.values(), prompt],
         js=OPEN % target.task,
         **SILENT,
     )

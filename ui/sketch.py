@@ -12,7 +12,7 @@ from PIL import Image, ImageChops
 
 from engine.pictures import as_rgb, open_picture
 
-__all__ = ["Sketch", "mask_file", "sketch"]
+__all__ = ["Sketch", "mask_file", "sketch", "to_paint_on"]
 
 LEAST, MOST = 512, 1024
 """Pixels of the long edge that is painted on: few for the browser, enough for a brush."""
@@ -28,14 +28,10 @@ class Sketch(gr.ImageEditor):
         return [Path(layer.path).read_bytes() for layer in payload.layers] if payload else []
 
     def postprocess(self, value: Image.Image | None) -> EditorData | None:  # type: ignore[override]
+        """value: as `to_paint_on` makes it."""
         if value is None:
             return None
-        picture = as_rgb(value)
-        long = max(picture.size)
-        scale = min(max(long, LEAST), MOST) / long
-        size = [max(1, round(side * scale)) for side in picture.size]
-        shown = picture.resize((size[0], size[1]), Image.Resampling.BICUBIC)
-        return super().postprocess({"background": shown, "layers": [], "composite": None})
+        return super().postprocess({"background": value, "layers": [], "composite": None})
 
     @server
     def accept_blobs(self, data: AcceptBlobs) -> None:
@@ -58,6 +54,15 @@ def sketch(label: str, **more: Any) -> Sketch:
         height=460,
         **more,
     )
+
+
+def to_paint_on(picture: Image.Image) -> Image.Image:
+    """A copy of a picture in RGB, in a size for the browser."""
+    picture = as_rgb(picture)
+    long = max(picture.size)
+    scale = min(max(long, LEAST), MOST) / long
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.BICUBIC)
 
 
 def mask_file(layers: Sequence[bytes], size: tuple[int, int]) -> bytes | None:

@@ -4,6 +4,7 @@ the small files alone: no weights are loaded."""
 import base64
 import math
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -66,19 +67,22 @@ def describe_depth(
     cache: ComponentCache,
     device: str,
     dtype: torch.dtype,
+    turn: Lock,
     *,
     model: str,
     picture: str,
 ) -> str:
     """The depth that a model's estimator sees in a picture: a JPEG in base64, what is near white.
 
-    picture: path of a file. Loads the estimator alone. Raises `EngineError`.
+    picture: path of a file. turn: held by who uses the device. Loads the estimator alone.
+    Raises `EngineError`.
     """
     image = as_rgb(open_picture(picture))
     folder = find_model(models, model).path
     names = ("depth_estimator", "feature_extractor")
     estimator, extractor = cache.components(folder, names, device, dtype)
-    depth = estimate_depth(estimator, extractor, image)[0, 0].cpu().numpy()
+    with turn:
+        depth = estimate_depth(estimator, extractor, image)[0, 0].cpu().numpy()
     return base64.b64encode(jpeg(depth_picture(depth).resize(image.size))).decode()
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from inspect import signature
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 from typing import Any
 
 import torch
@@ -56,6 +57,7 @@ class EngineRunner:
         self.dtype = str(self._dtype).removeprefix("torch.")
         self._models = models
         self._cache = ComponentCache(memory_budget(self.device))
+        self._turn = Lock()  # held for a step of a run, or an estimate between two
         torch.set_num_threads(min(torch.get_num_threads(), usable_cpus()))
         self._warm_up()
 
@@ -93,7 +95,9 @@ class EngineRunner:
         """As Service.query."""
         queries: dict[str, Callable[..., Any]] = {
             "figures": self._cache.figures,
-            "depth": partial(describe_depth, self._models, self._cache, self.device, self._dtype),
+            "depth": partial(
+                describe_depth, self._models, self._cache, self.device, self._dtype, self._turn
+            ),
             "model": partial(describe_model, self._models),
             "schedule": partial(describe_schedule, self._models),
         }
@@ -155,7 +159,8 @@ class EngineRunner:
         film = Film()
         while True:
             try:
-                progress = next(stream)
+                with self._turn:
+                    progress = next(stream)
             except StopIteration as end:
                 return list(end.value.images)
             now = time.perf_counter()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.checkpoints.catalog import find_model
-from engine.errors import EngineError, RequestError
+from engine.errors import EngineError, PictureError, RequestError
 from engine.pictures import open_picture
 from engine.pipelines.changes import Change
 from engine.pipelines.limits import MAX_CHANGES
@@ -26,6 +26,9 @@ from engine.service.workers import Worker
 __all__ = ["Service"]
 
 log = logging.getLogger(__name__)
+
+LARGEST = 32 * 2**20
+"""Bytes of a picture that a run may begin with."""
 
 
 class Service:
@@ -186,8 +189,12 @@ class Service:
         """Keep a picture that runs of this owner may begin with, and return its name for a Request.
 
         data: a whole PNG, JPEG or WebP file. Decodes it and waits for the disk. Raises
-        PictureError for what is none, EngineError when there is no room.
+        PictureError for what is none or over `LARGEST`, EngineError when there is no room.
         """
+        if len(data) > LARGEST:
+            raise PictureError(
+                f"the picture has {len(data):,} bytes, at most {LARGEST:,} are taken."
+            )
         open_picture(data)
         try:
             return self._history.take(data, owner)

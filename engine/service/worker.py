@@ -1,4 +1,5 @@
-"""The worker's inside: one thread for the device, one for what is said meanwhile, two for answers.
+"""The worker's inside: a thread for the runs, one for what is said meanwhile, and for each kind of
+question one that answers.
 
 Run as `python -m engine.service.worker DESCRIPTOR ...` by ProcessWorker.
 """
@@ -69,8 +70,8 @@ class _Server:
         self._runs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
         self._controls: dict[str, Control] = {}
         self._runner: Runner | None = None
-        # a cancel must not wait for an answer, nor a short answer for a long one
-        self._answers = ThreadPoolExecutor(2, thread_name_prefix="answers")
+        # by the name of the query: a cancel must not wait for an answer, nor a short one for a long
+        self._answers: dict[str, ThreadPoolExecutor] = {}
 
     def work(self, make_runner: Callable[[], Runner]) -> None:
         # First of all, so that the end of the other process is noticed while this one starts.
@@ -120,7 +121,8 @@ class _Server:
         for control in list(self._controls.values()):
             control.cancel()
         self._runs.put(None)
-        self._answers.shutdown(wait=False, cancel_futures=True)
+        for answers in self._answers.values():
+            answers.shutdown(wait=False, cancel_futures=True)
         self._on_close()
 
     def _obey(self, command: Command) -> None:
@@ -137,8 +139,10 @@ class _Server:
             case Cancel(job=job):
                 if running := self._controls.get(job):
                     running.cancel()
-            case Query():
-                self._answers.submit(self._answer, command)
+            case Query(name=name):
+                if name not in self._answers:
+                    self._answers[name] = ThreadPoolExecutor(1, thread_name_prefix=name)
+                self._answers[name].submit(self._answer, command)
 
     def _answer(self, query: Query) -> None:
         assert self._runner is not None, "queries come after Ready"

@@ -194,7 +194,7 @@ class Studio:
     ) -> None:
         """Draw with the mouse over a picture of a size; places are shares of its sides."""
         canvas = self.tab.locator("canvas").first
-        canvas.wait_for()
+        canvas.scroll_into_view_if_needed()
         self.page.wait_for_timeout(1000)  # it moves while it is laid out
         box = canvas.bounding_box()
         assert box

@@ -185,6 +185,7 @@ async def test_a_cancel_does_not_wait_for_an_answer(service: Service) -> None:
     job = service.submit(request(steps=500), "ann")
     await wait_for(service, job, Step)
     question = asyncio.create_task(service.query("release"))
+    await asyncio.sleep(0)  # it is asked now
     assert await service.query("echo", short=1) == {"short": 1}  # nor does a short answer
     service.cancel(job, "ann")
     assert isinstance((await watch(service, job))[-1], Cancelled)

@@ -8,8 +8,9 @@ from ui.controls import EFFECTS, effect
     [
         (1, 25, "Hardly anything of the picture is left. Of 25 steps, 25 are made."),
         (0.5, 3, "Of 3 steps, 1 is made."),
-        (0.02, 25, "Next to nothing changes. Of 25 steps, 0 are made."),
-        (0.4, 1, "Of 1 step, 0 are made."),
+        (0.02, 25, "leaves none of 25 steps: take a strength of 0.04 or more"),
+        (0.4, 1, "leaves none of 1 steps"),
+        (-1, 25, "strength is -1"),
         (None, 25, ""),
         (0.5, None, ""),
     ],

@@ -35,7 +35,8 @@ def tab(service: Service, tmp_path: Path) -> DepthToImage:
         session, opened = kept_in_browser("session"), page.load(lambda: None)
         route = PictureRoute(tmp_path / "outputs")
         made = DepthToImage(Shared(page, service, tmp_path / "models", route, session, opened))
-        made.compose()
+        made.tab = gr.Tab()
+        made.inputs |= made.compose()
         made.settings()
     return made
 
@@ -43,7 +44,7 @@ def tab(service: Service, tmp_path: Path) -> DepthToImage:
 async def look(tab: DepthToImage, *given: Any) -> tuple[np.ndarray | None, str]:
     """What is shown in the end for image, depth_map, invert and model; and the words beside it."""
     updates: dict[Any, Any] = {}
-    async for news in tab.look(SESSION, *given):
+    async for news in tab.look(SESSION, True, *given):
         updates |= news
     words = {component.elem_classes[0]: update for component, update in updates.items()}
     seen = words["depth"]
@@ -93,6 +94,14 @@ async def test_a_map_of_ones_own_is_shown_without_an_estimate(
     flat = taken(service, np.full((8, 8), 9, np.uint8))
     seen, words = await look(tab, picture, flat, False, "stub-depth")
     assert seen is None and "the same everywhere" in words
+
+
+async def test_nothing_is_estimated_before_the_tab_is_opened(
+    service: Service, tab: DepthToImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = taken(service, np.zeros((8, 8), np.uint8))
+    seen = [news async for news in tab.look(SESSION, False, picture, "-", False, "stub-depth")]
+    assert [[*news.values()] for news in seen] == [[gr.skip()]]
 
 
 def test_an_example_leaves_no_map_of_another_picture(tab: DepthToImage) -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from engine.errors import PictureError
-from ui.sketch import LEAST, MOST, mask_file, sketch
+from ui.sketch import LEAST, MOST, mask_file, sketch, to_paint_on
 
 
 def layer(size: tuple[int, int], box: tuple[int, int, int, int], alpha: int = 178) -> bytes:
@@ -38,7 +38,7 @@ def test_nothing_painted_is_no_mask() -> None:
 
 @pytest.mark.parametrize("size", [(64, 32), (700, 600), (4000, 20), (1, 1)])
 def test_a_picture_is_shown_large_enough_to_paint_on_and_not_larger(size: tuple[int, int]) -> None:
-    shown = sketch("Paint").postprocess(Image.new("L", size))
+    shown = sketch("Paint").postprocess(to_paint_on(Image.new("L", size)))
     assert shown is not None and shown.background is not None and shown.layers == []
     with Image.open(shown.background.path) as image:
         assert LEAST <= max(image.size) <= MOST

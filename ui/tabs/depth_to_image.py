@@ -57,7 +57,7 @@ class DepthToImage(PictureTab):
             elem_classes="depth",
             alt_text="Depth of the picture: what is near is white",
         )
-        self._note = gr.HTML(hint(EMPTY), elem_classes="hint depth-note")
+        self._note = gr.HTML(hint(EMPTY), elem_classes=["hint", "depth-note"])
         with gr.Accordion("Upload a depth map", open=False):
             self.given["depth_map"].render()
             self._invert = gr.Checkbox(False, label="Invert it: black is near")
@@ -75,10 +75,13 @@ class DepthToImage(PictureTab):
             self._invert,
             inputs["model"],
         ]
+        # an estimator is not loaded for who never looks here
+        looked = gr.State(False)
+        self.tab.select(lambda: True, None, looked, **SILENT)
         gr.on(
-            [component.change for component in asked],
+            [component.change for component in (looked, *asked)],
             self.look,
-            [self.shared.session, *asked],
+            [self.shared.session, looked, *asked],
             [self._seen, self._note],
             trigger_mode="always_last",
             **SILENT,
@@ -86,9 +89,14 @@ class DepthToImage(PictureTab):
         return inputs
 
     async def look(
-        self, session: Any, image: Any, depth_map: Any, invert: bool, model: Any
+        self, session: Any, looked: bool, image: Any, depth_map: Any, invert: bool, model: Any
     ) -> AsyncIterator[dict[Component, Any]]:
-        """Show the depth that a run would keep: the map that was given, or what is estimated."""
+        """Show the depth of the whole picture, of which a run keeps what the size leaves: the map
+        that was given, or what is estimated. looked: whether the tab has been opened yet.
+        """
+        if not looked:
+            yield {self._note: gr.skip()}
+            return
         owner = new_session(session)["owner"]
         try:
             if own := kept_name(depth_map):

@@ -15,7 +15,7 @@ from ui.given import upload
 from ui.markup import hint
 from ui.session import NOTHING, kept_in_browser, kept_name, new_session
 from ui.shared import SILENT, Inputs, Shared, warn
-from ui.sketch import mask_file, sketch
+from ui.sketch import mask_file, sketch, to_paint_on
 from ui.tabs.picture_tab import Example, PictureTab
 
 __all__ = ["Inpaint"]
@@ -84,7 +84,8 @@ class Inpaint(PictureTab):
             **SILENT,
         )
         clear.click(self._picture, inputs, pad, **SILENT)
-        change.click(lambda: (NOTHING, None), None, [name, image], **SILENT)
+        taken = [*self.names.values(), *self.given.values()]
+        change.click(lambda: (NOTHING, NOTHING, None, None), None, taken, **SILENT)
 
     def compose(self) -> Inputs:
         return super().compose() | {"mask": self._mask, "invert_mask": self._invert}
@@ -117,7 +118,7 @@ class Inpaint(PictureTab):
 
         names = [self.names["image"], self.names["mask"]]
         inputs = [self.shared.session, *names, self._sketch]
-        return generate.click(paint, inputs, self._mask, **SILENT).then
+        return generate.click(paint, inputs, self._mask, **SILENT).success
 
     def _painted(self, owner: str, image: str, layers: list[bytes]) -> str:
         """The name of what is painted over a picture, or `NOTHING`."""
@@ -128,10 +129,10 @@ class Inpaint(PictureTab):
         return service.take(mask, owner) if mask else NOTHING
 
     def _picture(self, session: Any, name: Any) -> Any:
-        """What is painted over; None where nothing was given."""
+        """What is painted over; None where nothing was given. Takes a while for a large one."""
         try:
             path = self.shared.service.given(kept_name(name), new_session(session)["owner"])
-            return open_picture(path)
+            return to_paint_on(open_picture(path))
         except EngineError:
             return None
 

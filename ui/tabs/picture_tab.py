@@ -25,6 +25,8 @@ from ui.theme import ASSETS
 __all__ = ["Example", "PictureTab"]
 
 EXAMPLES = ASSETS / "examples"
+LONG_EDGE = 1024
+"""Pixels that the page is sent of what a result began with."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,9 @@ class PictureTab(Tab):
         parts = self.parts
         curtain = Curtain(show_label=False, visible=False, elem_classes="curtain")
         both = gr.Checkbox(False, label="Before / after", elem_classes="both")
+        # previews and the film are shown in the place of the picture
+        ends = [self.actions.generate.click, parts.film.slider.input]
+        gr.on(ends, None, None, both, js="() => false", api_visibility="private")
 
         async def draw_curtain(
             session: Any, both: bool, results: list[Result], shown: int
@@ -117,12 +122,13 @@ class PictureTab(Tab):
         )
 
     def _before(self, result: Result, owner: str) -> tuple[bytes, str] | None:
-        """What a result began with as a PNG of its size, and its address; None if that is gone."""
+        """What a result began with as a PNG of its shape, and its address; None if that is gone."""
         try:
             request = read_record(Path(result.path))["request"]
             before = open_picture(self.shared.service.given(request["image"], owner))
             how = request.get("fit", "crop")
             fitted = fit(as_rgb(before), result.width, result.height, how)
+            fitted.thumbnail((LONG_EDGE, LONG_EDGE))
         except (EngineError, OSError, LookupError):
             return None
         file = io.BytesIO()

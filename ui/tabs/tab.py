@@ -11,6 +11,7 @@ from ui.api import draw
 from ui.bind import Binding
 from ui.controls import (
     ENDS,
+    Actions,
     action_group,
     count_group,
     guidance_group,
@@ -33,7 +34,7 @@ class Tab(ABC):
 
     title: written on the tab. task: of its Requests. examples: prompts to try, for a tab with a
     prompt. layout: a class of the style sheet for its desk. inputs: what a run is made of, once
-    built; parts: of its stage.
+    built; parts, actions: of its stage and below its prompt, likewise.
     """
 
     title: ClassVar[str]
@@ -46,7 +47,9 @@ class Tab(ABC):
         read from the browser."""
         self.shared = shared
         self.inputs: Inputs = {}
+        self.tab: gr.Tab
         self.parts: Parts
+        self.actions: Actions
         self.sends: list[gr.Button] = []
         self._run = kept_in_browser(self.task)
 
@@ -94,11 +97,11 @@ class Tab(ABC):
 
         place_sending: places the buttons that send the picture on, which become `sends`.
         """
-        tab = gr.Tab(self.title, id=self.task, elem_id=f"tab-{self.task}")
-        with tab, gr.Column(elem_classes=f"desk {self.layout}"):
+        self.tab = gr.Tab(self.title, id=self.task, elem_id=f"tab-{self.task}")
+        with self.tab, gr.Column(elem_classes=f"desk {self.layout}"):
             with gr.Column(elem_classes="compose"):
                 self.inputs |= self.compose()
-                actions = action_group()
+                actions = self.actions = action_group()
                 self.offer()
             with gr.Column(elem_classes="stage"):
                 parts = self.parts = build_stage()
