@@ -210,8 +210,8 @@ def refresh(models: Path, task: str, name: str | None) -> dict[str, Any]:
     return {**offer(names, value, name), "info": _lack(names)}
 
 
-def _lack(names: Sequence[str]) -> str:
-    return "" if names else "No model here can do this: put one that can into the models folder."
+def _lack(names: Sequence[str]) -> str | None:
+    return None if names else "No model here can do this: put one that can into the models folder."
 
 
 def side(own: int, value: int | None = None) -> dict[str, Any]:

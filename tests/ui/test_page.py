@@ -82,10 +82,10 @@ def test_the_api_draws(url: str) -> None:
 
 def test_models_may_come_and_go(tmp_path: Path) -> None:
     models = stub_models(tmp_path)
-    kept = {"choices": ["stub"], "info": ""}
+    kept = {"choices": ["stub"], "info": None}
     assert refresh(models, "text-to-image", "gone") == kept | {"value": "stub"}
     assert refresh(models, "text-to-image", "stub") == kept, "the value stays"
-    only = {"choices": ["stub-ddpm"], "value": "stub-ddpm", "info": ""}
+    only = {"choices": ["stub-ddpm"], "value": "stub-ddpm", "info": None}
     assert refresh(models, "unconditional", None) == only
     none = refresh(tmp_path / "none", "text-to-image", "stub")
     assert "put one that can into the models folder" in none.pop("info")
