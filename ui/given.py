@@ -16,9 +16,6 @@ from ui.pictures import address_of
 from ui.session import NOTHING, kept_name, new_session
 from ui.shared import SILENT, Shared, warn
 
-LATEST = SILENT | {"trigger_mode": "always_last"}
-"""What is given while an earlier picture is still being looked at counts as well."""
-
 __all__ = ["Given", "connect_upload", "take_all", "upload"]
 
 
@@ -72,7 +69,14 @@ def connect_upload(shared: Shared, image: Given, name: gr.BrowserState) -> None:
         return {image: shared.route.address(path)}
 
     outputs = [shared.session, name, image]
-    gr.on([image.input, image.clear], take, [shared.session, image], outputs, **LATEST)
+    gr.on(
+        [image.input, image.clear],
+        take,
+        [shared.session, image],
+        outputs,
+        trigger_mode="always_last",  # what is given while an earlier one is looked at counts too
+        **SILENT,
+    )
     shared.opened.then(again, [shared.session, name], [name, image], **SILENT)
 
 
