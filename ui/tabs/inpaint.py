@@ -103,7 +103,7 @@ class Inpaint(PictureTab):
         inputs |= {"only_marked": only, "padding": padding}
         return inputs | size_group(self.shared, self.task, inputs["model"])
 
-    def started(self, generate: gr.Button) -> Callable[..., Dependency]:
+    def started(self) -> Callable[..., Dependency]:
         """What is painted becomes a mask of the size of the picture first."""
 
         async def paint(session: Any, image: Any, uploaded: Any, layers: list[bytes]) -> Any:
@@ -118,7 +118,7 @@ class Inpaint(PictureTab):
 
         names = [self.names["image"], self.names["mask"]]
         inputs = [self.shared.session, *names, self._sketch]
-        return generate.click(paint, inputs, self._mask, **SILENT).success
+        return self.actions.generate.click(paint, inputs, self._mask, **SILENT).success
 
     def _painted(self, owner: str, image: str, layers: list[bytes]) -> str:
         """The name of what is painted over a picture, or `NOTHING`."""

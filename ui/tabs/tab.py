@@ -84,9 +84,9 @@ class Tab(ABC):
     def look_closer(self) -> None:  # noqa: B027 - most tabs have none
         """Place what else there is to see of a finished picture, below `parts`."""
 
-    def started(self, generate: gr.Button) -> Callable[..., Dependency]:
+    def started(self) -> Callable[..., Dependency]:
         """What submits a run: called as the method of an event."""
-        return generate.click
+        return self.actions.generate.click
 
     async def draw(self, owner: str, **values: Any) -> list[dict[str, Any]]:
         """As ui.api.draw, for the tab's task."""
@@ -101,14 +101,14 @@ class Tab(ABC):
         with self.tab, gr.Column(elem_classes=f"desk {self.layout}"):
             with gr.Column(elem_classes="compose"):
                 self.inputs |= self.compose()
-                actions = self.actions = action_group()
+                self.actions = action_group()
                 self.offer()
             with gr.Column(elem_classes="stage"):
-                parts = self.parts = build_stage()
+                self.parts = build_stage()
                 self.sends = place_sending()
                 self.look_closer()
             with gr.Column(elem_classes="settings"):
-                self.inputs |= self.settings() | count_group() | seed_group(parts)
+                self.inputs |= self.settings() | count_group() | seed_group(self.parts)
             with gr.Column(elem_classes="beneath"):
                 panel = Panel(self.shared.service)
             api(self.call, api_name=self.task.replace("-", "_"), concurrency_limit=None)
@@ -116,9 +116,9 @@ class Tab(ABC):
             self.shared,
             task=self.task,
             inputs=self.inputs,
-            parts=parts,
+            parts=self.parts,
             panel=panel,
-            actions=actions,
+            actions=self.actions,
             run=self._run,
-            started=self.started(actions.generate),
+            started=self.started(),
         ).connect()
