@@ -97,12 +97,14 @@ def main() -> None:
     from engine.service import ProcessWorker, Service
     from ui.app import build_page, page_options
     from ui.pictures import PictureRoute
+    from ui.session import Owners, load_secret
 
     models, outputs = options.models.resolve(), options.outputs.resolve()
     service = Service(lambda: ProcessWorker(options.device, options.dtype, models), outputs, models)
-    route = PictureRoute(outputs)
+    secret = load_secret(outputs)
+    route, owners = PictureRoute(outputs, secret), Owners(secret)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    page = build_page(service, models, route)
+    page = build_page(service, models, route, owners)
     try:
         _, local, shared = page.launch(
             server_name=options.host,

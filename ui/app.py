@@ -12,7 +12,7 @@ from engine.service import Service
 from ui import markup
 from ui.pictures import PictureRoute
 from ui.send import connect_sending, send_group
-from ui.session import kept_in_browser, new_session
+from ui.session import Owners, kept_in_browser
 from ui.shared import SILENT, Shared
 from ui.tabs import TABS
 from ui.tabs.compare import Compare
@@ -24,7 +24,7 @@ __all__ = ["build_page", "page_options"]
 WAITING = 1_000  # joins that Gradio's own queue holds; ours orders the work
 
 
-def build_page(service: Service, models: Path, route: PictureRoute) -> gr.Blocks:
+def build_page(service: Service, models: Path, route: PictureRoute, owners: Owners) -> gr.Blocks:
     """The Blocks, ready for `launch(**page_options(route))`."""
     with gr.Blocks(
         title="Stepwise",
@@ -37,8 +37,8 @@ def build_page(service: Service, models: Path, route: PictureRoute) -> gr.Blocks
             chip = gr.HTML(markup.device({}), elem_classes="device")
         gr.HTML('<div id="said" role="status" aria-live="polite"></div>', elem_classes="unseen")
         session = kept_in_browser("session")
-        opened = page.load(new_session, session, session, **SILENT)
-        shared = Shared(page, service, models, route, session, opened)
+        opened = page.load(owners.session, session, session, **SILENT)
+        shared = Shared(page, service, models, route, owners, session, opened)
         tabs = [kind(shared) for kind in TABS]
         targets = [tab for tab in tabs if isinstance(tab, PictureTab)]
         compare = Compare(shared, tabs[0])
@@ -47,6 +47,13 @@ def build_page(service: Service, models: Path, route: PictureRoute) -> gr.Blocks
             ended = [event for tab in tabs for event in tab.build(sending)] + compare.build()
         for tab in tabs:
             connect_sending(shared, tab.parts, tab.sends, targets)
+
+        def find_jobs(session: Any) -> list[list[str]]:
+            """Ids of the jobs of each tab: what watches them starts only where there are some."""
+            jobs = service.jobs(owners.of(session))
+            return [[job.id for job in jobs if job.label == tab.task] for tab in tabs]
+
+        opened.then(find_jobs, session, [tab.asked for tab in tabs], **SILENT)
 
         async def watch_engine() -> AsyncIterator[str]:
             """The state of the engine until it has started, at first or again."""

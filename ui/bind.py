@@ -1,4 +1,4 @@
-"""Ties a tab's Generate and Stop to the service. Values travel by name into a Request."""
+"""Ties a tab's buttons to the service. Values travel by name into a Request."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -8,25 +8,29 @@ from gradio.components import Component
 from gradio.events import Dependency
 
 from engine.errors import EngineError
-from engine.service.errors import JobNotFound
+from engine.service import JobInfo, JobNotFound
 from ui import hood, markup
 from ui.changes import LIVE
 from ui.controls import Actions
+from ui.jobs import current, jobs_of
 from ui.panel import Panel
 from ui.request import request_from
-from ui.session import kept_run, new_session
 from ui.shared import SILENT, Inputs, Shared, warn
-from ui.stage import Parts, Result
+from ui.stage import KEPT, Parts, Result
 from ui.steer import connect_steering
 from ui.stream import IDLE, View, views
 
 __all__ = ["Binding"]
 
+ENDING = ("saving", "done", "stopped", "failed")
+"""Phases of a View after the last step."""
+
 
 class Binding:
     """The handlers of one tab, on its components.
 
-    run: what the browser keeps of its run. started: what submits one, as the method of an event.
+    asked: ids of the jobs of the tab that a page finds when it is opened. started: what submits
+    one, as the method of an event.
     """
 
     def __init__(
@@ -38,113 +42,196 @@ class Binding:
         parts: Parts,
         panel: Panel,
         actions: Actions,
-        run: gr.BrowserState,
+        asked: gr.State,
         started: Callable[..., Dependency],
     ) -> None:
         self._shared, self._service, self._task = shared, shared.service, task
-        self._inputs, self._parts, self._panel, self._run = inputs, parts, panel, run
-        self._generate, self._stop = actions.generate, actions.stop
-        self._started = started
+        self._inputs, self._parts, self._panel, self._asked = inputs, parts, panel, asked
+        self._actions, self._started = actions, started
+        self._seen = gr.State(())  # ids of the jobs whose end the page has shown
+        self._latest: dict[str, int] = {}
 
     def connect(self) -> list[Dependency]:
-        """Register the events, once; returns those that end when a run has ended."""
-        parts, session = self._parts, self._shared.session
-        buttons = [self._generate, self._stop]
+        """Register the events, once; returns those that end when nothing runs any more."""
+        parts, session, actions = self._parts, self._shared.session, self._actions
         submitted = self._started(
             self.submit,
             inputs_kwargs={"session": session, **self._inputs},
-            outputs=[
-                *(session, self._run, self._inputs["seed"]),
-                *(parts.status, *parts.film.parts, *buttons),
-            ],
+            outputs=[session, self._inputs["seed"], parts.status, actions.stop],
             preprocess=False,
             **SILENT,
         )
         watching: dict[str, Any] = {
             "fn": self.watch,
-            "inputs": [session, self._run, parts.results],
+            "inputs": [session, self._asked, parts.results, self._seen],
             "outputs": [
                 *(parts.picture, *parts.film.parts, parts.status, parts.facts, parts.shelf),
                 *(self._panel.run, self._panel.memory),
-                *(parts.results, parts.shown, self._run, *buttons),
+                *(parts.results, parts.shown, self._seen, actions.stop, actions.last),
             ],
+            "trigger_mode": "multiple",
             **SILENT,
         }
-        self._stop.click(self.stop, [session, self._run], self._stop, queue=False, **SILENT)
+        for button, handler in ((actions.stop, self.stop), (actions.last, self.finish)):
+            button.click(handler, session, button, queue=False, **SILENT)
         self._panel.connect(self._inputs)
-        connect_steering(self._shared, self._inputs, self._run)
-        return [submitted.then(**watching), self._shared.opened.then(**watching)]
+        connect_steering(self._shared, self._inputs, self._task)
+        return [submitted.then(**watching), self._asked.change(**watching)]
 
     async def submit(self, session: Any, **values: Any) -> dict[Component, Any]:
         """Hand the run to the service; returns at once."""
-        session = new_session(session)
+        session = self._shared.owners.session(session)
         try:
             request = request_from(task=self._task, **values)
-            job = self._service.submit(request, session["owner"])
+            self._service.submit(request, session["owner"], label=self._task)
         except EngineError as error:
             warn(str(error))
-            return {self._run: {}, self._parts.status: markup.alert(str(error))}
-        waiting = View(phase="queued", message="Waiting for the engine", count=request.count)
+            return {self._parts.status: markup.alert(str(error))}
         return {
             self._shared.session: session,
-            self._run: {
-                "job": job,
-                "prompt": request.prompt,
-                "settings": {name: getattr(request, name) for name in LIVE},
-            },
             self._inputs["seed"]: request.seed,
-            self._parts.status: markup.status(waiting),
-            **self._parts.film.begin(waiting),
-            self._generate: gr.update(interactive=False),
-            self._stop: gr.update(interactive=True),
+            self._actions.stop: gr.update(interactive=True),
         }
 
     async def watch(
-        self, session: Any, kept: Any, results: list[Result]
+        self,
+        session: Any,
+        asked: list[str],
+        results: list[Result],
+        seen: tuple[str, ...],
+        page: gr.Request,
     ) -> AsyncIterator[dict[Component, Any]]:
-        """Show the tab's job until it ends; also finds it again after a reload."""
-        owner, kept = new_session(session)["owner"], kept_run(kept)
-        if not kept["job"]:
-            yield {self._stop: gr.update(interactive=False)}
-            return
-        old, record = list(results), IDLE.changes
-        view = asked = View(settings=kept["settings"])
-        yield {self._generate: gr.update(interactive=False)}
+        """Show the tab's jobs, one after the other, until none is left; also after a reload.
+
+        The latest watcher of a page is the one that shows: an earlier one may belong to a
+        connection that was lost.
+        """
+        owner, name = self._shared.owners.of(session), str(page.session_hash)
+        turn = self._latest[name] = self._latest.get(name, 0) + 1
         try:
-            async for view in views(self._service.events(kept["job"], owner), asked):
-                new = [
-                    Result.of(saved, view, kept["prompt"], self._shared.route)
-                    for saved in view.saved
-                ]
-                changed = self._parts.update(view, new, old)
+            async for changed in self._watch(owner, asked, results, seen):
+                if self._latest.get(name) != turn:
+                    return
+                yield changed
+        finally:
+            if self._latest.get(name) == turn:
+                del self._latest[name]
+
+    async def _watch(
+        self, owner: str, asked: list[str], results: list[Result], known: tuple[str, ...]
+    ) -> AsyncIterator[dict[Component, Any]]:
+        """As `watch`. asked: ids of the jobs that there were when the page was opened; known: of
+        those that it has shown to their end."""
+        view, results, seen = IDLE, list(results), list(known)
+        last: dict[Component, Any] = {}
+        unseen = jobs_of(self._service, owner, self._task, seen)
+        if old := [job for job in unseen if job.ended and job.id in asked]:
+            view, results = await self._catch_up(old, owner, results)
+            seen += [job.id for job in old]
+            last = self._restored(view, results)
+        while jobs := jobs_of(self._service, owner, self._task, seen):
+            job = jobs[0]
+            before = [result for result in results if result.job != job.id]
+            yield {**last, **self._parts.film.begin(self._first(job)), self._parts.facts: ""}
+            last = {}
+            async for view, changed in self._follow(job, owner, before):
+                results = changed.get(self._parts.results, results)
+                last = last | _copied(changed) if view.phase in ENDING else {}
+                yield changed
+            seen.append(job.id)
+            if view.phase == "failed":
+                warn(view.message)
+        # what came last once more: Gradio's page may pass over an update if the next comes at once
+        last |= {self._seen: tuple(seen), **self._idle()}
+        if view is not IDLE:
+            last |= {self._panel.run: hood.run(view), **await self._panel.look()}
+        yield last
+
+    async def _follow(
+        self, job: JobInfo, owner: str, before: list[Result]
+    ) -> AsyncIterator[tuple[View, dict[Component, Any]]]:
+        """The views of one job, and what changes on the page with each."""
+        parts, actions, record = self._parts, self._actions, IDLE.changes
+        try:
+            async for view in views(self._service.events(job.id, owner), self._first(job)):
+                changed = parts.update(view, self._made(view), before)
                 # always: of a list that is in every event Gradio sends only what is new
-                changed[self._parts.film.strip] = markup.film(view)
+                changed[parts.film.strip] = markup.film(view)
                 if view.changes != record:
                     record = view.changes
                     changed[self._panel.run] = hood.run(view)
-                yield changed | {self._stop: gr.update(interactive=view.running)}
-        except JobNotFound:
-            view = IDLE
-        yield {
-            self._generate: gr.update(interactive=True),
-            self._stop: gr.update(interactive=False),
-            **await self._ended(view, kept),
-        }
+                if view.running:
+                    changed[actions.stop] = gr.update(interactive=True)
+                    more = view.first + view.together < view.count
+                    changed[actions.last] = gr.update(visible=more)
+                yield view, changed
+        except JobNotFound:  # so many came after it that it was dropped meanwhile
+            return
 
-    async def _ended(self, view: View, kept: dict[str, Any]) -> dict[Component, Any]:
-        """What is left of a run: a picture is shown again after a reload, a failure is not."""
-        if view.phase == "failed":
-            warn(view.message)
+    async def _catch_up(
+        self, jobs: list[JobInfo], owner: str, results: list[Result]
+    ) -> tuple[View, list[Result]]:
+        """The last of some jobs that ended as a view, and the pictures of all of them."""
+        last = IDLE
+        for job in jobs[-KEPT:]:
+            try:
+                shown = [
+                    v async for v in views(self._service.events(job.id, owner), self._first(job))
+                ]
+            except JobNotFound:
+                continue
+            results = [*self._made(shown[-1]), *results]
+            last = shown[-1] if shown[-1].phase == "done" else IDLE
+        return last, results
+
+    def _restored(self, view: View, results: list[Result]) -> dict[Component, Any]:
+        """Updates that show what ended before the page was opened; a failure is not shown again."""
+        parts = self._parts
+        changed: dict[Component, Any] = {parts.status: markup.status(view)}
+        if results:
+            changed |= parts.fill(results, view.first)
+        if view.phase == "done":
+            changed |= {parts.film.strip: markup.film(view), **parts.film.finish(view)}
+        return changed | {self._panel.run: hood.run(view)}
+
+    def _first(self, job: JobInfo) -> View:
+        request = job.request
+        return View(
+            phase="queued",
+            message="Waiting for the engine",
+            count=request.count,
+            together=min(request.count, request.batch_size),
+            prompt=request.prompt,
+            settings={name: getattr(request, name) for name in LIVE},
+        )
+
+    def _made(self, view: View) -> list[Result]:
+        return [Result.of(saved, view, self._shared.route) for saved in view.saved]
+
+    def _idle(self) -> dict[Component, Any]:
         return {
-            self._run: kept if view.phase == "done" else {},
-            self._panel.run: hood.run(view),
-            **await self._panel.look(),
+            self._actions.stop: gr.update(interactive=False),
+            self._actions.last: gr.update(visible=False),
         }
 
-    def stop(self, session: Any, kept: Any) -> dict[Component, Any]:
-        """Ask the service to end the job before its next step."""
-        try:
-            self._service.cancel(kept_run(kept)["job"], new_session(session)["owner"])
-        except JobNotFound as error:
-            warn(str(error))
-        return {self._stop: gr.update(interactive=False)}
+    def stop(self, session: Any) -> dict[str, Any]:
+        """Ask the service to end the job that the tab shows before its next step."""
+        owner = self._shared.owners.of(session)
+        if job := current(self._service, owner, self._task):
+            self._service.cancel(job.id, owner)
+        return gr.update(interactive=False)
+
+    def finish(self, session: Any) -> dict[str, Any]:
+        """Ask it to end the job with the pictures in hand."""
+        owner = self._shared.owners.of(session)
+        if job := current(self._service, owner, self._task):
+            self._service.finish(job.id, owner)
+        return gr.update(visible=False)
+
+
+def _copied(changed: dict[Component, Any]) -> dict[Component, Any]:
+    """Updates that can be yielded again: Gradio takes the values out of those that it was given."""
+    return {
+        component: dict(update) if isinstance(update, dict) else update
+        for component, update in changed.items()
+    }

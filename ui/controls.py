@@ -38,7 +38,7 @@ __all__ = [
     "strength_group",
 ]
 
-ENDS = {"guidance_scale": 20}
+ENDS = {"guidance_scale": 20, "count": 16}
 """Where sliders end within which nearly everybody stays."""
 
 EFFECTS = (
@@ -50,16 +50,17 @@ EFFECTS = (
 )
 """From which strength on a run does what to a picture."""
 
-# 16 seeds are left above the largest drawn: image i of a run has seed + i
-ROLL = "() => [Math.floor(Math.random() * (2 ** 32 - 16)), false]"
+# 100 seeds are left above the largest drawn: image i of a run has seed + i
+ROLL = "() => [Math.floor(Math.random() * (2 ** 32 - 100)), false]"
 
 
 @dataclass(frozen=True)
 class Actions:
-    """What starts and ends a run."""
+    """What starts and ends a run; last: ends it with the picture in hand."""
 
     generate: gr.Button
     stop: gr.Button
+    last: gr.Button
 
 
 def span(field: str, value: float = 0, end: float | None = None) -> dict[str, Any]:
@@ -76,7 +77,10 @@ def action_group() -> Actions:
     with gr.Row(elem_classes="actions"):
         generate = gr.Button("Generate", variant="primary", elem_classes="generate")
         stop = gr.Button("Stop", interactive=False, elem_classes="stop", min_width=80)
-    return Actions(generate, stop)
+    last = gr.Button(
+        "Let this picture be the last", visible=False, size="sm", elem_classes="last-picture"
+    )
+    return Actions(generate, stop, last)
 
 
 def prompt_group(**more: Any) -> Inputs:
@@ -181,7 +185,12 @@ def guidance_group(end: float | None = None, **more: Any) -> Inputs:
 
 
 def count_group() -> Inputs:
-    return {"count": gr.Slider(**span("count"), value=1, step=1, precision=0, label="Pictures")}
+    """How many pictures, and how many of them at once."""
+    ends = span("count", 1, ENDS["count"])
+    with gr.Row(elem_classes="pair"):
+        count = gr.Slider(**ends, value=1, step=1, precision=0, label="Pictures")
+        size = gr.Slider(**span("batch_size"), value=1, step=1, precision=0, label="At once")
+    return {"count": count, "batch_size": size}
 
 
 def seed_group(parts: Parts) -> Inputs:
@@ -200,7 +209,16 @@ def seed_group(parts: Parts) -> Inputs:
         [seed, fresh],
         **SILENT,
     )
-    return {"seed": seed, "random_seed": fresh}
+    with gr.Accordion("Variations of one seed", open=False, elem_classes="variations"):
+        ends = span("variation_strength", 0)
+        strength = gr.Slider(**ends, value=0, step=0.01, label="Variation strength")
+        other = gr.Number(0, label="Variation seed", precision=0, **span("variation_seed"))
+    return {
+        "seed": seed,
+        "random_seed": fresh,
+        "variation_strength": strength,
+        "variation_seed": other,
+    }
 
 
 def refresh(models: Path, task: str, name: str | None) -> dict[str, Any]:

@@ -38,15 +38,26 @@ DOWNLOAD = """(link) => {
 
 @dataclass(frozen=True)
 class Reel:
-    """The film of a finished run. pictures: paths of its PNGs. steps: that it had in the end."""
+    """The film of the pictures that a finished run drew last.
+
+    pictures: paths of their PNGs. first: how many of the run come before them. steps: that they
+    had in the end.
+    """
 
     frames: tuple[Frame, ...] = ()
     pictures: tuple[str, ...] = ()
+    first: int = 0
     steps: int = 0
 
     @classmethod
     def of(cls, view: View) -> Self:
-        return cls(view.film, tuple(saved.path for saved in view.saved), view.total)
+        paths = tuple(saved.path for saved in view.saved[view.first :])
+        return cls(view.film, paths, view.first, view.total)
+
+    @property
+    def places(self) -> range:
+        """Of the pictures among the results of the page."""
+        return range(self.first, self.first + len(self.pictures))
 
     def label(self, place: int) -> str:
         """Of the frame at a place, 1 to the number of frames."""

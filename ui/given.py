@@ -13,7 +13,7 @@ from gradio.data_classes import ImageData
 from engine.errors import EngineError, RequestError
 from engine.service import Service
 from ui.pictures import address_of
-from ui.session import NOTHING, kept_name, new_session
+from ui.session import NOTHING, kept_name
 from ui.shared import SILENT, Shared, warn
 
 __all__ = ["Given", "connect_upload", "take_all", "upload"]
@@ -49,7 +49,7 @@ def connect_upload(shared: Shared, image: Given, name: gr.BrowserState) -> None:
     """Keep what is given to `image`, its name in `name`; a reload brings it back."""
 
     async def take(session: Any, data: bytes | None) -> dict[Component, Any]:
-        session = new_session(session)
+        session = shared.owners.session(session)
         if data is None:
             return {name: NOTHING}
         try:
@@ -63,7 +63,7 @@ def connect_upload(shared: Shared, image: Given, name: gr.BrowserState) -> None:
         if not kept_name(kept):
             return {name: gr.skip()}
         try:
-            path = shared.service.given(kept_name(kept), new_session(session)["owner"])
+            path = shared.service.given(kept_name(kept), shared.owners.of(session))
         except RequestError:
             return {name: NOTHING}
         return {image: shared.route.address(path)}

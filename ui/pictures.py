@@ -9,7 +9,6 @@ travel inside the event as data: no file, no second request.
 import base64
 import hashlib
 import hmac
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,11 +25,11 @@ __all__ = ["Curtain", "PictureRoute", "Shelf", "Stage", "address_of"]
 
 
 class PictureRoute:
-    """Signs and serves the files of one folder. Signatures last as long as the process."""
+    """Signs and serves the files of one folder. Signatures last as long as the secret."""
 
-    def __init__(self, outputs: Path) -> None:
+    def __init__(self, outputs: Path, secret: bytes) -> None:
         self._outputs = outputs.resolve()
-        self._secret = secrets.token_bytes(32)
+        self._secret = secret
 
     def address(self, path: str | Path) -> str:
         """Relative to the page, so that it holds behind any proxy."""

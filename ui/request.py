@@ -21,7 +21,7 @@ def request_from(
     Raises RequestError naming the field.
     """
     if random_seed:
-        values["seed"] = secrets.randbelow(2**32 - 16)
+        values["seed"] = secrets.randbelow(2**32 - 100)
     if not only_marked:
         values["padding"] = None
     values = {name: FIELDS[name](name, value) for name, value in values.items()}
@@ -77,6 +77,9 @@ FIELDS: dict[str, Callable[[str, Any], str | float | None]] = {
     "height": _whole,
     "seed": _whole,
     "count": _whole,
+    "batch_size": _whole,
+    "variation_seed": _whole,
+    "variation_strength": _number,
     "image": _picture,
     "mask": _picture,
     "depth_map": _picture,

@@ -8,7 +8,6 @@ import gradio as gr
 from gradio.components import Component
 
 from engine.errors import EngineError
-from ui.session import new_session
 from ui.shared import SILENT, Shared, warn
 from ui.stage import Parts, Result
 from ui.tabs.picture_tab import PictureTab
@@ -43,7 +42,7 @@ def _connect(shared: Shared, parts: Parts, button: gr.Button, target: PictureTab
     others = [field for field in target.fields if field != "image"]
 
     def send(session: Any, results: list[Result], shown: int) -> dict[Component, Any]:
-        session = new_session(session)
+        session = shared.owners.session(session)
         if not results:
             warn("There is no picture yet: generate one first.")
             return {name: gr.skip()}

@@ -13,6 +13,7 @@ from gradio.events import Dependency
 from engine.checkpoints.catalog import ModelInfo, list_models
 from engine.service import Service
 from ui.pictures import PictureRoute
+from ui.session import Owners
 
 __all__ = ["SILENT", "Inputs", "Shared", "able_models", "named_model", "offer", "warn"]
 
@@ -31,14 +32,15 @@ SILENT: dict[str, Any] = {
 class Shared:
     """Made once a page, before its tabs.
 
-    models: folder of model folders. session: what the browser keeps for all tabs, as new_session.
-    opened: ends when the page has been opened and `session` is known.
+    models: folder of model folders. session: what the browser keeps for all tabs, as
+    `Owners.session`. opened: ends when the page has been opened and `session` is known.
     """
 
     page: gr.Blocks
     service: Service
     models: Path
     route: PictureRoute
+    owners: Owners
     session: gr.BrowserState
     opened: Dependency
 

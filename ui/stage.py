@@ -15,15 +15,19 @@ from ui.pictures import PictureRoute, Shelf, Stage
 from ui.shared import SILENT
 from ui.stream import IDLE, View
 
-__all__ = ["Parts", "Result", "build_stage", "describe"]
+__all__ = ["KEPT", "Parts", "Result", "build_stage", "describe"]
 
 KEPT = 48
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished picture as the page knows it; `address` is relative to the page."""
+    """A finished picture as the page knows it; `address` is relative to the page.
 
+    job: that made it.
+    """
+
+    job: str
     address: str
     path: str
     prompt: str
@@ -31,6 +35,7 @@ class Result:
     width: int
     height: int
     steps: int
+    variation_seed: int | None = None
 
     @property
     def alt(self) -> str:
@@ -38,9 +43,19 @@ class Result:
         return self.prompt or f"A picture out of noise, seed {self.seed}"
 
     @classmethod
-    def of(cls, saved: Saved, view: View, prompt: str, route: PictureRoute) -> "Result":
+    def of(cls, saved: Saved, view: View, route: PictureRoute) -> "Result":
         address = route.address(saved.path)
-        return cls(address, saved.path, prompt, saved.seed, saved.width, saved.height, view.total)
+        return cls(
+            saved.job,
+            address,
+            saved.path,
+            view.prompt,
+            saved.seed,
+            saved.width,
+            saved.height,
+            view.total,
+            saved.variation_seed,
+        )
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,18 @@ class Parts:
             self.facts: describe(result),
             self.shelf: gr.update(selected_index=index),
             self.shown: index,
-            **self.film.rewind(reel if index < len(reel.pictures) else NO_REEL),
+            **self.film.rewind(reel if index in reel.places else NO_REEL),
+        }
+
+    def fill(self, results: Sequence[Result], shown: int) -> dict[Component, Any]:
+        """Updates that put these results on the shelf and one of them in the big picture."""
+        kept = list(results)[:KEPT]
+        shown = min(shown, len(kept) - 1)
+        thumbnails = [(r.address, f"Seed {r.seed}") for r in kept]
+        return {
+            self.results: kept,
+            **self.show(kept, shown, NO_REEL),
+            self.shelf: gr.update(value=thumbnails, selected_index=shown),
         }
 
     def walk(
@@ -85,11 +111,7 @@ class Parts:
         """Updates for one view of a running job: `new` are its pictures, `old` the earlier ones."""
         changed: dict[Component, Any] = {self.status: markup.status(view)}
         if view.phase == "saving":
-            results = [*new, *old][:KEPT]
-            changed[self.results] = results
-            changed |= self.show(results, 0, NO_REEL)
-            thumbnails = [(r.address, f"Seed {r.seed}") for r in results]
-            changed[self.shelf] = gr.update(value=thumbnails, selected_index=0)
+            changed |= self.fill([*new, *old], view.first)
         elif view.preview is not None:
             changed[self.picture] = gr.update(value=view.preview, alt_text="The picture so far")
             changed[self.facts] = ""
@@ -101,7 +123,8 @@ class Parts:
 def describe(result: Result) -> str:
     """Seed and size of a picture, and its download: the file as it lies on disk."""
     steps = markup.counted(result.steps, "step")
-    facts = f"Seed {result.seed} · {result.width} × {result.height} · {steps}"
+    variation = "" if result.variation_seed is None else f" · variation {result.variation_seed}"
+    facts = f"Seed {result.seed}{variation} · {result.width} × {result.height} · {steps}"
     name = f"stepwise-{result.address.rpartition('/')[2]}"
     return (
         f'<div class="facts"><p title="{escape(result.alt)}">{escape(facts)}</p>'

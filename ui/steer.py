@@ -1,23 +1,21 @@
 """Controls that a run takes up while it goes on."""
 
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from engine.errors import EngineError
-from engine.service import JobNotFound, Service
 from ui.changes import LIVE
+from ui.jobs import current
 from ui.request import FIELDS
-from ui.session import kept_run, new_session
 from ui.shared import SILENT, Inputs, Shared, warn
 
 __all__ = ["connect_steering"]
 
 
-def connect_steering(shared: Shared, inputs: Inputs, run: gr.BrowserState) -> None:
-    """Tell the tab's run what its controls say from now on. run: what the browser keeps of it.
+def connect_steering(shared: Shared, inputs: Inputs, task: str) -> None:
+    """Tell the tab's run what its controls say from now on.
 
     Only what a person does is told, and a number only once it has come to rest: 30 is typed by way
     of 3, and a run of 3 steps would be over by then.
@@ -28,8 +26,8 @@ def connect_steering(shared: Shared, inputs: Inputs, run: gr.BrowserState) -> No
         # a choice from a list is one `select`, and two of `input`
         done = control.input if is_number else control.select  # type: ignore[attr-defined]
         done(
-            partial(_tell, shared.service, name),
-            [shared.session, run, control],
+            partial(_tell, shared, task, name),
+            [shared.session, control],
             None,
             js=f"(...values) => window.stepwise.settled('{name}', values)" if is_number else None,
             preprocess=False,
@@ -39,10 +37,10 @@ def connect_steering(shared: Shared, inputs: Inputs, run: gr.BrowserState) -> No
         )
 
 
-def _tell(service: Service, name: str, session: Any, run: Any, value: Any) -> None:
-    job, owner = kept_run(run)["job"], new_session(session)["owner"]
-    try:
-        with suppress(JobNotFound):  # there is no run to tell, or it is long gone
-            service.change(job, owner, **{name: FIELDS[name](name, value)})
-    except EngineError as error:
-        warn(str(error))
+def _tell(shared: Shared, task: str, name: str, session: Any, value: Any) -> None:
+    owner = shared.owners.of(session)
+    if job := current(shared.service, owner, task):
+        try:
+            shared.service.change(job.id, owner, **{name: FIELDS[name](name, value)})
+        except EngineError as error:
+            warn(str(error))

@@ -1,5 +1,6 @@
 """What a watcher of a job sees: events of the service folded into one view at a time."""
 
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,12 +33,17 @@ class View:
 
     phase: idle, queued, loading, drawing, saving, done, stopped or failed.
     message: the state in words, also read out to people who do not see the page.
-    step, total, call, calls, rate: as in Step; 0 until the first. seconds: of the run so far.
+    step, total, call, calls, rate: as in Step; 0 until the first. seconds: of the pictures in hand
+        so far; of the whole run once it is done.
     preview: JPEG that is new in this view, or None to leave the picture as it is.
     saved: the finished images so far, in order.
-    count: pictures of the run, 0 until it has started.
-    film: frames of the filmstrip so far; none for runs that make none.
-    settings: what the run was asked for, by the names of the fields of a Request; empty if unknown.
+    count: pictures of the run, 0 until it has started. first: how many of them come before those
+        in hand. together: how many are in hand, drawn at once.
+    film: frames of the filmstrip of those in hand; none for runs that make none.
+    prompt: of the run.
+    settings: what the pictures in hand were begun with, by the names of the fields of a Request;
+        empty if unknown.
+    starts: unix time at which it is likely to begin, 0 while unknown.
     changes: of those settings on the way, in order; also those that were refused.
     loaded: components that the run had to load (known once it is done).
     trace: as Finished.trace (known once it is done).
@@ -54,7 +60,11 @@ class View:
     preview: bytes | None = None
     saved: tuple[Saved, ...] = ()
     count: int = 0
+    first: int = 0
+    together: int = 1
+    prompt: str = ""
     film: tuple[Frame, ...] = ()
+    starts: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)
     changes: tuple[Changed, ...] = ()
     loaded: tuple[str, ...] = ()
@@ -67,12 +77,16 @@ class View:
     @property
     def left(self) -> float:
         """Seconds until the last call, by the present rate; 0 when unknown."""
-        return (self.calls - self.call) / self.rate if self.rate > 0 else 0.0
+        if self.rate <= 0:
+            return 0.0
+        batches = math.ceil((self.count - self.first) / self.together) - 1 if self.count else 0
+        return (self.calls - self.call + batches * self.calls) / self.rate
 
     @property
     def share(self) -> float:
         """Of the drawing that is done, 0 to 1."""
-        return self.call / self.calls if self.calls else 0.0
+        part = self.call / self.calls if self.calls else 0.0
+        return (self.first + self.together * part) / self.count if self.count else part
 
     @property
     def several(self) -> bool:
@@ -81,9 +95,19 @@ class View:
 
     @property
     def place(self) -> str:
-        """Where the run stands, as in `step 5 of 12`, and `call 9 of 23` if calls are others."""
+        """Where the run stands, as in `step 5 of 12`, `call 9 of 23` if calls are others, and
+        `picture 2 of 4` if they are not all in hand."""
         calls = f" · call {self.call} of {self.calls}" if self.several else ""
-        return f"step {self.step} of {self.total}{calls}"
+        return f"step {self.step} of {self.total}{calls}{self._pictures}"
+
+    @property
+    def _pictures(self) -> str:
+        if self.together >= self.count:
+            return ""
+        last = self.first + self.together
+        if self.together == 1:
+            return f" · picture {last} of {self.count}"
+        return f" · pictures {self.first + 1} to {last} of {self.count}"
 
 
 IDLE = View()
@@ -99,7 +123,7 @@ def fold(event: Event, view: View) -> View:
 def _(event: Queued, view: View) -> View:
     ahead = event.position - 1
     message = f"Waiting: {ahead} ahead of you" if ahead > 0 else "Waiting for the engine"
-    return replace(view, phase="queued", message=message)
+    return replace(view, phase="queued", message=message, starts=event.starts)
 
 
 @fold.register
@@ -110,7 +134,27 @@ def _(event: Loading, view: View) -> View:
 
 @fold.register
 def _(event: Started, view: View) -> View:
-    return replace(view, phase="drawing", message="Drawing", total=event.total, count=event.count)
+    return replace(
+        view,
+        phase="drawing",
+        message="Drawing",
+        step=0,
+        total=event.total,
+        call=0,
+        calls=0,
+        count=event.pictures,
+        first=event.first,
+        together=event.count,
+        film=(),
+        settings=_settled(view),
+        changes=(),
+    )
+
+
+def _settled(view: View) -> Mapping[str, Any]:
+    """What the next pictures of a run are begun with: what was changed on the way stays so."""
+    met = [change.settings for change in view.changes if not change.refused]
+    return {**view.settings, **{name: value for one in met for name, value in one.items()}}
 
 
 @fold.register
@@ -131,7 +175,7 @@ def _(event: Step, view: View) -> View:
 
 @fold.register
 def _(event: Frame, view: View) -> View:
-    return replace(view, film=(*view.film, event))
+    return replace(view, film=(*view.film, event) if event.index else (event,))
 
 
 @fold.register

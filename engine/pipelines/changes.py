@@ -61,9 +61,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Taken:
-    """A change that a run has met. refused: why it goes on as before, "" where it does not."""
+    """A change that a run has met.
+
+    live: it was asked for on the way. refused: why the run goes on as before, "" where it does not.
+    """
 
     change: Change
+    live: bool = False
     refused: str = ""
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.errors import RunCancelled
-from engine.pipelines.changes import Change
+from engine.pipelines.changes import Change, Taken
 
 __all__ = ["Control"]
 
@@ -16,6 +16,7 @@ class Control:
 
     def __init__(self) -> None:
         self._cancel = threading.Event()
+        self._finish = threading.Event()
         self._lock = threading.Lock()
         self._asked: list[Change] = []
         self._planned: list[Change] = []
@@ -43,17 +44,30 @@ class Control:
             others = [c for c in self._asked if c.settings.keys() != change.settings.keys()]
             self._asked = [*others, change]
 
-    def take(self, call: int) -> list[Change]:
+    def take(self, call: int) -> list[Taken]:
         """The changes that are due before a call of the model, each once, in order."""
         due = [change for change in self._planned if change.call <= call]
         self._planned = self._planned[len(due) :]
         with self._lock:
             asked, self._asked = self._asked, []
-        return [replace(change, call=call) for change in due + asked]
+        return [
+            Taken(replace(change, call=call), live)
+            for live, changes in ((False, due), (True, asked))
+            for change in changes
+        ]
 
     def cancel(self) -> None:
         """Ask the run to end before its next step."""
         self._cancel.set()
+
+    def finish(self) -> None:
+        """Ask that no image be begun after those in hand."""
+        self._finish.set()
+
+    @property
+    def finishing(self) -> bool:
+        """Whether the images in hand are to be the last."""
+        return self._finish.is_set()
 
     @property
     def cancelled(self) -> bool:

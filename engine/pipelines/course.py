@@ -123,11 +123,15 @@ class Course:
         ahead = self.scheduler.points[self._index + 1 :]
         return ahead[0] if ahead else None
 
+    def check(self) -> None:
+        """Raise `RunCancelled` when asked to."""
+        self._control.check(self.steps)
+
     def turns(self) -> Iterator[Turn]:
         """Walk to the end. Raises `RunCancelled` before the next call when asked to."""
         last: tuple[Any, ...] | None = None
         while self._index < len(self.scheduler.points):
-            self._control.check(self.steps)
+            self.check()
             taken: tuple[Taken, ...] = ()
             carry = 1.0
             if self.scheduler.points[self._index].stage == 0 or self.calls == 0:
@@ -149,18 +153,18 @@ class Course:
     def _steer(self) -> tuple[tuple[Taken, ...], float]:
         """Meet the changes that are due, and say what the sample is to be multiplied by."""
         taken, scheduler = [], self.scheduler
-        for change in self._control.take(self.calls):
+        for met in self._control.take(self.calls):
             try:
-                settings = self.settings.changed(change.check())
+                settings = self.settings.changed(met.change.check())
                 if settings == self.settings:
                     continue
                 if replace(self.settings, guidance_scale=settings.guidance_scale) != settings:
                     scheduler = self._rest(settings)
             except EngineError as error:
-                taken.append(Taken(change, str(error)))
+                taken.append(replace(met, refused=str(error)))
             else:
                 self.settings = settings
-                taken.append(Taken(change))
+                taken.append(met)
         carry = 1.0
         if scheduler is not self.scheduler:
             scale = self.scheduler.points[self._index].scale

@@ -1,5 +1,6 @@
 """What all tasks of Stable Diffusion share: text, latents, the run itself."""
 
+import copy
 import functools
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeAlias
@@ -200,12 +201,23 @@ class LatentPipeline(SamplingPipeline):
         )
         if output_type == "latent":
             return PipelineOutput(latents)
-        return PipelineOutput(self._pictures(self._decode(latents), output_type))
+        return PipelineOutput(self._pictures(self._decode(latents, course), output_type))
 
-    def _decode(self, latents: Tensor) -> Tensor:
-        """Pixels in -1..1, one picture at a time so that memory does not grow with the batch."""
-        latents = latents / self.vae.config.scaling_factor
-        return torch.cat([self.vae.decode(one[None]).sample for one in latents])
+    def _decode(self, latents: Tensor, course: Course) -> Tensor:
+        """Pixels in -1..1, one picture at a time so that memory does not grow with the batch.
+
+        Some autoencoders overflow in float16: such a picture is decoded again in float32.
+        """
+        self._check_finite(latents)
+        vae, pictures = self.vae, []
+        for one in latents / self.vae.config.scaling_factor:
+            course.check()
+            picture = vae.decode(one[None]).sample
+            if vae.dtype != torch.float32 and not bool(torch.isfinite(picture).all()):
+                vae = copy.deepcopy(self.vae).float()  # its own weights stay as they are
+                picture = vae.decode(one[None]).sample
+            pictures.append(picture)
+        return torch.cat(pictures)
 
 
 def spread(name: str, values: Tensor, count: int, copies: int) -> Tensor:

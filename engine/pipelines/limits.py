@@ -23,7 +23,10 @@ LIMITS: dict[str, tuple[float, float]] = {
     "width": (0, 4096),
     "height": (0, 4096),
     "seed": (0, 2**32 - 1),
-    "count": (1, 16),
+    "count": (1, 100),
+    "batch_size": (1, 16),
+    "variation_seed": (0, 2**32 - 1),
+    "variation_strength": (0, 1),
     "call": (0, 10_000),
     "strength": (0, 1),
     "mask_blur": (0, 64),
@@ -41,7 +44,7 @@ MAX_CHANGES = 100
 
 def is_whole(name: str) -> bool:
     """Whether a field takes whole numbers only."""
-    return name not in ("guidance_scale", "strength")
+    return name not in ("guidance_scale", "strength", "variation_strength")
 
 
 def check_text(name: str, value: Any) -> None:

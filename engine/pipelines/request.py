@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from engine.checks import choice
@@ -25,8 +25,8 @@ __all__ = ["Request"]
 
 TEXTS = ("model", "prompt", "negative_prompt", "scheduler", "schedule_type", "task")
 NUMBERS = (
-    *("steps", "guidance_scale", "width", "height", "seed", "count"),
-    *("strength", "mask_blur"),
+    *("steps", "guidance_scale", "width", "height", "seed", "count", "batch_size"),
+    *("variation_seed", "variation_strength", "strength", "mask_blur"),
 )
 NAME = re.compile("[0-9a-f]{64}")
 """Of a picture: the SHA-256 of its file."""
@@ -40,8 +40,11 @@ class Request:
     model's own. schedule_type: a key of `SCHEDULE_TYPES`, "" for what the scheduler says.
     changes: what to change on the way, as a live change does.
     width, height: in pixels, multiples of 8, 0 for the model's own; an unconditional model draws
-    no other. The images of a run have the seeds seed, seed + 1, ... seed + count - 1; each equals
-    the image of a run of its own.
+    no other. count: how many images; batch_size: how many of them are drawn at once.
+    seed: the images of a run have the seeds seed, seed + 1, ... seed + count - 1; each equals the
+    image of a run of its own. variation_strength: 0 to 1, how far the noise that an image begins
+    with is led from that of `seed` towards that of `variation_seed`; above 0 all images have the
+    seed `seed`, and the variation seeds variation_seed, variation_seed + 1, ...
 
     The others mean something in some tasks alone, as `FIELDS` has them. image, mask, depth_map:
     names of pictures, the SHA-256 of their files in hex; "" for a depth that is estimated.
@@ -61,6 +64,9 @@ class Request:
     height: int = 0
     seed: int = 0
     count: int = 1
+    batch_size: int = 1
+    variation_seed: int = 0
+    variation_strength: float = 0.0
     task: str = "text-to-image"
     schedule_type: str = ""
     changes: tuple[Change, ...] = ()
@@ -93,9 +99,16 @@ class Request:
         self._check_pictures()
         if "prompt" in FIELDS[self.task]:
             self._check_latent()
-        if self.seed + self.count - 1 > LIMITS["seed"][1]:
-            raise RequestError(f"seed is {self.seed}: with {self.count} images it runs out.")
+        counted = "variation_seed" if self.variation_strength else "seed"
+        first = getattr(self, counted)
+        if first + self.count - 1 > LIMITS[counted][1]:
+            raise RequestError(f"{counted} is {first}: with {self.count} images it runs out.")
         return self
+
+    def part(self, first: int, count: int) -> Self:
+        """The request for `count` of the images alone, from image `first` on."""
+        counted = "variation_seed" if self.variation_strength else "seed"
+        return replace(self, count=count, **{counted: getattr(self, counted) + first})
 
     @property
     def unused(self) -> frozenset[str]:

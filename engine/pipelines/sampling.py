@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.errors import EngineError, RequestError
 from engine.images import to_pil
-from engine.noise import Generators, draw_noise
+from engine.noise import Generators, draw_first, seeded
 from engine.pipelines.control import Control
 from engine.pipelines.course import Course, Settings, named_config
 from engine.pipelines.denoise import Progress
@@ -50,11 +50,13 @@ class SamplingPipeline(DiffusionPipeline):
         control = control or Control()
         first = {"scheduler": request.scheduler, "schedule_type": request.schedule_type}
         control.prepare(first, request.changes)
-        seeds = range(request.seed, request.seed + request.count)
+        images = [request.part(index, 1) for index in range(request.count)]
         return self.stream(
             **arguments,
             num_inference_steps=request.steps,
-            generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+            generator=[
+                seeded(one.seed, one.variation_seed, one.variation_strength) for one in images
+            ],
             control=control,
         )
 
@@ -95,7 +97,7 @@ class SamplingPipeline(DiffusionPipeline):
         if isinstance(generator, list) and len(generator) != shape[0]:
             raise RequestError(f"generator has {len(generator)} entries for {shape[0]} images.")
         if latents is None:
-            latents = draw_noise(shape, generator, self.device)
+            latents = draw_first(shape, generator, self.device)
         elif tuple(latents.shape) != shape:
             raise RequestError(
                 f"latents has the shape {list(latents.shape)}, needed: {list(shape)}."
@@ -104,12 +106,18 @@ class SamplingPipeline(DiffusionPipeline):
 
     def _pictures(self, values: Tensor, output_type: str) -> Any:
         """Pictures of values (B, 3, H, W) in -1..1, in the form that the output type asks for."""
+        self._check_finite(values)
         pixels = (values.float() / 2 + 0.5).clamp(0, 1)
-        if not bool(torch.isfinite(pixels).all()):
-            raise EngineError(
-                f"the picture has values that are not numbers in {self.dtype}: "
-                "run this model in float32."
-            )
         if output_type == "pt":
             return pixels
         return pixels.permute(0, 2, 3, 1).cpu().numpy() if output_type == "np" else to_pil(pixels)
+
+    def _check_finite(self, values: Tensor) -> None:
+        """Raise an `EngineError` for values that would make a black picture."""
+        if not bool(torch.isfinite(values).all()):
+            wide = self.dtype == torch.float32
+            name = str(self.dtype).removeprefix("torch.")
+            raise EngineError(
+                f"the picture has values that are no numbers in {name}: "
+                f"{'lower the guidance or take another sampler' if wide else 'run it in float32'}."
+            )

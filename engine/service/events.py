@@ -39,9 +39,14 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Queued(Event):
-    """position: 1 is next to start. Published again whenever it changes."""
+    """Published again whenever it changes.
+
+    position: 1 is next to start. starts: unix time at which it is likely to, in seconds; 0 while
+    nothing is known of how long runs take here.
+    """
 
     position: int
+    starts: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +59,15 @@ class Loading(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Started(Event):
-    """Denoising begins: `total` steps asked for, `count` images."""
+    """Denoising begins: `total` steps asked for, `count` images at once, of `pictures` in all.
+
+    first: how many images of the run come before these.
+    """
 
     total: int
     count: int
+    first: int = 0
+    pictures: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +110,8 @@ class Changed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Frame(Event):
-    """One frame of the film of a run. Kept with the job, at most 16 of them.
+    """One frame of the film of a run. Kept with the job, at most 16 of them: where images are not
+    drawn at once, the film is that of the latest.
 
     index: 0 to `total` - 1; total: of the film. step: after which it was taken.
     preview: JPEG as that of a Step; of a model that works on pixels it shows the sample itself,
@@ -115,13 +126,17 @@ class Frame(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Saved(Event):
-    """Image `index` of the run is safe on disk as the PNG `path`; `seed` alone makes it again."""
+    """Image `index` of the run is safe on disk as the PNG `path`.
+
+    seed: makes it again; with the variation_seed, where the run has a variation_strength.
+    """
 
     index: int
     seed: int
     path: str
     width: int
     height: int
+    variation_seed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +145,9 @@ class Finished(Event):
     seconds: of the whole run, loading included.
     loaded: names of the components that this run had to load; empty when all were in memory.
     figures: `load_seconds`, `denoise_seconds`, `previews` (number sent), `preview_seconds`.
-    trace: one value for each call of the model: `sigma`, `timestep`, and the root mean squares of
-        `x`, `x0` and `eps` of the first image, in x = x0 + sigma * eps.
+    trace: one value for each call of the model, those of the last images that were drawn at once:
+        `sigma`, `timestep`, and the root mean squares of `x`, `x0` and `eps` of the first of them,
+        in x = x0 + sigma * eps.
     """
 
     seconds: float

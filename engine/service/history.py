@@ -3,12 +3,22 @@ or not at all."""
 
 import contextlib
 import hashlib
+import logging
 import os
 import secrets
 import time
 from pathlib import Path
 
+from engine.errors import EngineError, PictureError, RequestError
+from engine.pictures import open_picture
+from engine.pipelines.request import NAME
+
 __all__ = ["History", "owner_folder"]
+
+LARGEST = 32 * 2**20
+"""Bytes of a picture that a run may begin with."""
+
+log = logging.getLogger(__name__)
 
 
 def owner_folder(owner: str) -> str:
@@ -26,21 +36,44 @@ class History:
     def save(self, png: bytes, owner: str, job: str, index: int) -> Path:
         """Write `png` so that it survives a crash of the machine once this returns.
 
-        Raises OSError; then no file, whole or partial, is left behind.
+        Raises EngineError where that cannot be; then no file, whole or partial, is left behind.
         """
         folder = self.outputs / owner_folder(owner) / time.strftime("%Y-%m-%d")
-        return _write(folder / f"{job}-{index}.png", png)
+        return self._write(folder / f"{job}-{index}.png", png)
 
     def take(self, data: bytes, owner: str) -> str:
-        """Keep a picture that runs are to begin with, once, and return its name; as `save`."""
+        """As Service.take."""
+        if len(data) > LARGEST:
+            raise PictureError(
+                f"the picture has {len(data):,} bytes, at most {LARGEST:,} are taken."
+            )
+        open_picture(data)
         name = hashlib.sha256(data).hexdigest()
-        if not self.given(name, owner).is_file():
-            _write(self.given(name, owner), data)
+        path = self._input(name, owner)
+        if not path.is_file():
+            self._write(path, data)
         return name
 
     def given(self, name: str, owner: str) -> Path:
-        """Where the picture of a name lies that `take` returned to this owner."""
+        """As Service.given."""
+        path = self._input(name, owner)
+        if not NAME.fullmatch(name) or not path.is_file():
+            raise RequestError("The picture is not here (any more): choose it again.")
+        return path
+
+    def _input(self, name: str, owner: str) -> Path:
         return self.outputs / owner_folder(owner) / "inputs" / name
+
+    def _write(self, path: Path, data: bytes) -> Path:
+        try:
+            return _write(path, data)
+        except OSError as error:
+            log.error("A picture could not be saved", exc_info=error)
+            raise EngineError(
+                f"The picture could not be saved in {self.outputs}: "
+                f"{error.strerror or error}. Make room there or start with another --outputs "
+                "folder, then generate again."
+            ) from error
 
 
 def _write(path: Path, data: bytes) -> Path:

@@ -1,96 +1,19 @@
-"""Jobs, who may see them, and the line in which they wait."""
+"""The jobs of all owners: who may see them, which is next, and when."""
 
-import asyncio
-import dataclasses
-import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any
 
-from engine.pipelines.request import Request
 from engine.service.errors import JobNotFound, QueueFull
-from engine.service.events import TERMINAL, Event, Queued, Step
+from engine.service.events import Finished, Queued
+from engine.service.job import Job, JobInfo
+from engine.service.line import Line
+from engine.service.pace import Pace
+from engine.service.watchers import Watchers
 
-__all__ = ["Job", "Jobs"]
+__all__ = ["Jobs"]
 
-Watcher = tuple[asyncio.AbstractEventLoop, asyncio.Event]
-
-
-class Job:
-    """One run for one owner, with what a watcher who comes now needs to know of it.
-
-    Not thread-safe: the service holds its lock around every call.
-    """
-
-    def __init__(
-        self, owner: str, request: Request, previews: bool, pictures: Mapping[str, str]
-    ) -> None:
-        self.id = secrets.token_urlsafe(16)
-        self.owner = owner
-        self.request = request
-        self.previews = previews
-        self.pictures = pictures
-        self.changes: list[Mapping[str, Any]] = []
-        self.asked = 0  # changes, met or not
-        """Settings that are to change before it begins."""
-        self.attempts = 0
-        self.cancelling = False
-        self.events: list[Event] = []
-        self._number = 0
-        self._watchers: set[Watcher] = set()
-
-    @property
-    def begun(self) -> bool:
-        """Whether a worker has reported anything of it."""
-        return not isinstance(self.events[-1], Queued)
-
-    @property
-    def reached(self) -> tuple[int, int]:
-        """The step and the call of the model that were reported last; 0 before the first."""
-        reached = [(event.step, event.call) for event in self.events if isinstance(event, Step)]
-        return max(reached, default=(0, 0))
-
-    @property
-    def ended(self) -> bool:
-        return bool(self.events) and isinstance(self.events[-1], TERMINAL)
-
-    def publish(self, event: Event) -> None:
-        """Number `event` and wake the watchers. Nothing follows a terminal event."""
-        if self.ended:
-            return
-        self._number += 1
-        event = dataclasses.replace(event, job=self.id, number=self._number, time=time.time())
-        self.events = [old for old in self.events if not _replaces(event, old)]
-        self.events.append(event)
-        for loop, wake in self._watchers:
-            with suppress(RuntimeError):  # that watcher's loop is closed
-                loop.call_soon_threadsafe(wake.set)
-
-    def since(self, number: int) -> list[Event]:
-        return [event for event in self.events if event.number > number]
-
-    def watch(self, wake: asyncio.Event) -> Watcher:
-        """Have `wake` set, in the loop that runs now, at every new event."""
-        watcher = (asyncio.get_running_loop(), wake)
-        self._watchers.add(watcher)
-        return watcher
-
-    def unwatch(self, watcher: Watcher) -> None:
-        self._watchers.discard(watcher)
-
-
-def _replaces(new: Event, old: Event) -> bool:
-    """Whether nobody needs `old` once there is `new`.
-
-    So a job keeps two steps at most, the newest and the newest with a picture: a slow watcher skips
-    previews rather than fall behind, and a late one has a picture at once. The film is kept whole:
-    it has 16 frames at most, of 45 kB each at the very most, noise of 256 pixels.
-    """
-    if isinstance(new, Step) and isinstance(old, Step):
-        return old.preview is None or new.preview is not None
-    return isinstance(new, Queued) and isinstance(old, Queued)
+MOVED = 1.0
+"""Seconds by which an estimate may move before it is told."""
 
 
 class Jobs:
@@ -99,27 +22,45 @@ class Jobs:
     Not thread-safe, as Job.
     """
 
-    max_waiting = 64
+    max_waiting = 256
+    """In all."""
+    max_own = 64
+    """That wait for one owner."""
     max_ended = 256
+    max_films = 32
+    """Of the jobs that ended so many keep the pictures of their course."""
 
     def __init__(self) -> None:
+        self.running: Job | None = None
         self._kept: OrderedDict[str, Job] = OrderedDict()
-        self._waiting: list[Job] = []
+        self._line = Line()
+        self._pace = Pace()
+        self._lists: dict[str, Watchers] = {}
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting)
+        return len(self._line)
+
+    @property
+    def first(self) -> Job | None:
+        """The next job of the line, or None when none waits."""
+        return next(iter(self._line), None)
 
     def add(self, job: Job) -> None:
-        """Put `job` at the end of the line; QueueFull when the line is as long as may be."""
-        if len(self._waiting) >= self.max_waiting:
+        """Put `job` in line; QueueFull when that is as long as may be."""
+        if len(self._line) >= self.max_waiting:
             raise QueueFull(
-                f"The queue is full: {len(self._waiting)} jobs are waiting, and it holds "
+                f"The queue is full: {len(self._line)} jobs are waiting, and it holds "
                 f"{self.max_waiting}. Try again when one of them has started."
             )
+        if len(self._line.of(job.owner)) >= self.max_own:
+            raise QueueFull(
+                f"{self.max_own} jobs of yours are waiting, which is as many as one may have "
+                "there: remove one of them, or wait until one has started."
+            )
         self._kept[job.id] = job
-        self._waiting.append(job)
-        job.publish(Queued(position=len(self._waiting)))
+        self._line.add(job)
+        self._tell(job)
 
     def find(self, job: str, owner: str) -> Job:
         """The job of this id, if it is this owner's; else JobNotFound."""
@@ -131,32 +72,83 @@ class Jobs:
             )
         return found
 
-    @property
-    def first(self) -> Job | None:
-        """The next job of the line, or None when none waits."""
-        return self._waiting[0] if self._waiting else None
+    def of(self, owner: str) -> list[JobInfo]:
+        """The jobs of an owner: those that ended and the one that runs by age, then the line."""
+        waiting = self._line.of(owner)
+        others = [one for one in self._kept.values() if one.owner == owner and one not in waiting]
+        return [job.info for job in (*others, *waiting)]
+
+    def watchers(self, owner: str) -> Watchers:
+        """Of what `of` returns."""
+        return self._lists.setdefault(owner, Watchers())
+
+    def forget(self, owner: str) -> None:
+        """Drop the watchers of an owner if there are none."""
+        if not self._lists.get(owner):
+            self._lists.pop(owner, None)
+
+    def start(self, job: Job) -> None:
+        """Have `job`, the first of the line, be the one that runs."""
+        self._line.start(job)
+        self.running = job
+        self._tell(job)
+
+    def end(self) -> None:
+        """Note that the job that ran has ended, or was put back."""
+        job, self.running = self.running, None
+        assert job is not None, "a job runs"
+        last = job.events[-1]
+        if isinstance(last, Finished) and job.images:
+            seconds = last.figures.get("denoise_seconds", last.seconds)
+            self._pace.learn(job.request, job.images, seconds)
+        self._prune()
+        self._tell(job)
 
     def remove(self, job: Job) -> bool:
         """Take `job` out of the line, and tell the others; False when it was not in it."""
-        if job not in self._waiting:
+        if not self._line.remove(job):
             return False
-        gone = self._waiting.index(job)
-        del self._waiting[gone]
-        self._tell(gone)
+        self._tell(job)
         return True
 
     def put_back(self, job: Job) -> None:
-        """Make `job`, which was taken out of the line, the first of it again."""
-        self._waiting.insert(0, job)
-        self._tell(0)
+        """Make `job`, which was started, the first of the line again."""
+        self._line.put_back(job)
 
-    def prune(self) -> None:
+    def move(self, job: Job, place: int) -> None:
+        """Bring `job` to place 0, 1, ... among the waiting jobs of its owner, if it waits."""
+        self._line.move(job, place)
+        self._tell(job)
+
+    def _prune(self) -> None:
         """Forget the oldest of the jobs that ended, down to as many as are kept."""
         ended = [job for job in self._kept.values() if job.ended]
+        for job in ended[: -self.max_films]:
+            job.forget_film()
         for job in ended[: max(0, len(ended) - self.max_ended)]:
             del self._kept[job.id]
 
-    def _tell(self, first: int) -> None:
-        """Publish the positions from index `first` of the line on."""
-        for position, job in enumerate(self._waiting[first:], start=first + 1):
-            job.publish(Queued(position=position))
+    def _tell(self, changed: Job) -> None:
+        """Publish where the waiting jobs stand now, and when each is likely to start."""
+        owners = {changed.owner}
+        starts: float | None = time.time()
+        if self.running is not None:
+            starts = _later(starts, self.running.left, self._pace.estimate(self.running.request))
+        for position, job in enumerate(self._line, start=1):
+            last = job.last(Queued)
+            if (
+                last is None
+                or last.position != position
+                or abs(last.starts - (starts or 0)) > MOVED
+            ):
+                job.publish(Queued(position=position, starts=starts or 0.0))
+                owners.add(job.owner)
+            starts = _later(starts, self._pace.estimate(job.request))
+        for owner in owners & self._lists.keys():
+            self._lists[owner].wake()
+
+
+def _later(start: float | None, *seconds: float | None) -> float | None:
+    """A time and the first of the seconds that is known; None where nothing is."""
+    known = next((one for one in seconds if one is not None), None)
+    return None if start is None or known is None else start + known

@@ -12,6 +12,7 @@ __all__ = [
     "Broken",
     "Cancel",
     "Command",
+    "Finish",
     "Picture",
     "Query",
     "Ready",
@@ -39,6 +40,13 @@ class Run:
 @dataclass(frozen=True)
 class Cancel:
     """End the run of `job` before its next step."""
+
+    job: str
+
+
+@dataclass(frozen=True)
+class Finish:
+    """End the run of `job` with the images that it draws now."""
 
     job: str
 
@@ -78,13 +86,17 @@ class Broken:
 
 @dataclass(frozen=True)
 class Picture:
-    """A finished image of the running job as PNG bytes with its metadata; sizes in pixels."""
+    """A finished image of the running job as PNG bytes with its metadata; sizes in pixels.
+
+    index, seed, variation_seed: as in Saved.
+    """
 
     index: int
     seed: int
     png: bytes
     width: int
     height: int
+    variation_seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,5 +108,5 @@ class Answer:
     error: str | None = None
 
 
-Command = Run | Cancel | Steer | Query
+Command = Run | Cancel | Finish | Steer | Query
 Report = Ready | Broken | Picture | Answer | Event

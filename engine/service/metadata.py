@@ -18,21 +18,26 @@ CHUNK = "stepwise"
 
 
 def describe(
-    request: Request, *, index: int, seed: int, size: tuple[int, int], made: Mapping[str, Any]
+    request: Request, *, index: int, size: tuple[int, int], made: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Record of image `index` of a run.
+    """Record of image `index` of those that were drawn at once.
 
-    request: of the whole run, with the changes that took effect; the record holds the request of
+    request: for all of these, with the changes that took effect; the record holds the request of
     this image alone, without the fields that its task does not use.
     size: (width, height) in pixels at which it was drawn, in place of zeros that mean the model's
         own.
     made: how: config of the scheduler that the run began with, versions, device, dtype.
     """
-    alone = dataclasses.replace(request, seed=seed, count=1, width=size[0], height=size[1])
+    alone = dataclasses.replace(request.part(index, 1), batch_size=1, width=size[0], height=size[1])
     return {
         "request": alone.used(),
         # Sums over a batch may round differently, so to the bit it needs the batch as it was.
-        "batch": {"index": index, "count": request.count, "seed": request.seed},
+        "batch": {
+            "index": index,
+            "count": request.count,
+            "seed": request.seed,
+            "variation_seed": request.variation_seed,
+        },
         **made,
     }
 

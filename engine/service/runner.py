@@ -68,23 +68,30 @@ class EngineRunner:
         pictures = {field: open_picture(path) for field, path in run.pictures.items()}
         pipeline, loaded = yield from self._load(run, control)
         ready = time.perf_counter()
-        yield Started(total=request.executed, count=request.count)
-        stream = pipeline.stream_request(request, control, pictures)
         frames, log = FrameClock(), RunLog()
-        images = yield from self._denoise(pipeline, stream, run.previews, frames, log)
-        done = time.perf_counter()
-        request = replace(request, changes=tuple(log.changes))
-        made = self._made(log.scheduler)
-        size = pipeline.size_of(request)
-        for index, image in enumerate(images):
-            control.check(log.steps)
-            yield _picture(request, index, image, size, made)
+        for first in range(0, request.count, request.batch_size):
+            if first and control.finishing:
+                break
+            log, left = RunLog(), request.count - first
+            part = request.part(first, min(left, request.batch_size))
+            yield Started(
+                total=part.executed, count=part.count, first=first, pictures=request.count
+            )
+            stream = pipeline.stream_request(part, control, pictures)
+            images = yield from self._denoise(pipeline, stream, run.previews, frames, log)
+            taken = replace(part, changes=tuple(log.changes))
+            made, size = self._made(log.scheduler), pipeline.size_of(part)
+            for index, image in enumerate(images):
+                control.check(log.steps)
+                record = describe(taken, index=index, size=size, made=made)
+                yield _picture(part.part(index, 1), first + index, image, record)
+            request = log.lasting(request)
         yield Finished(
             seconds=time.perf_counter() - began,
             loaded=loaded,
             figures={
                 "load_seconds": ready - began,
-                "denoise_seconds": done - ready,
+                "denoise_seconds": time.perf_counter() - ready,
                 "previews": frames.frames,
                 "preview_seconds": frames.seconds,
             },
@@ -227,13 +234,7 @@ def _film(
     yield Frame(index=index, total=total, step=progress.step, preview=preview)
 
 
-def _picture(
-    request: Request,
-    index: int,
-    image: Image.Image,
-    size: tuple[int, int],
-    made: dict[str, Any],
-) -> Picture:
-    seed = request.seed + index
-    record = describe(request, index=index, seed=seed, size=size, made=made)
-    return Picture(index, seed, encode_png(image, record), *image.size)
+def _picture(alone: Request, index: int, image: Image.Image, record: dict[str, Any]) -> Picture:
+    """alone: the request for this image. record: what its PNG says of it."""
+    variation = alone.variation_seed if alone.variation_strength else None
+    return Picture(index, alone.seed, encode_png(image, record), *image.size, variation)

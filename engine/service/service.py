@@ -1,34 +1,29 @@
 """Jobs for people, done by a worker that may die: the part that everything else talks to."""
 
 import asyncio
-import logging
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from engine.checkpoints.catalog import find_model
-from engine.errors import EngineError, PictureError, RequestError
-from engine.pictures import open_picture
+from engine.errors import EngineError, RequestError
 from engine.pipelines.changes import Change
 from engine.pipelines.limits import MAX_CHANGES
-from engine.pipelines.request import NAME, Request
+from engine.pipelines.request import Request
 from engine.service.errors import WorkerDown
 from engine.service.events import TERMINAL, Cancelled, Changed, Event, Failed, Saved
 from engine.service.history import History
-from engine.service.jobs import Job, Jobs
-from engine.service.messages import Cancel, Picture, Ready, Run, Steer
+from engine.service.job import Job, JobInfo
+from engine.service.jobs import Jobs
+from engine.service.messages import Cancel, Finish, Picture, Ready, Run, Steer
+from engine.service.presence import Presence
 from engine.service.supervisor import STOPPED, Supervisor
 from engine.service.workers import Worker
 
 __all__ = ["Service"]
-
-log = logging.getLogger(__name__)
-
-LARGEST = 32 * 2**20
-"""Bytes of a picture that a run may begin with."""
 
 
 class Service:
@@ -47,7 +42,7 @@ class Service:
         self._models = models
         self._lock = threading.RLock()  # around the jobs; never held over slow work
         self._jobs = Jobs()
-        self._running: Job | None = None
+        self._presence = Presence(self._cancel_waiting)
 
     def start(self) -> None:
         """Start the worker; jobs may be submitted before."""
@@ -67,7 +62,7 @@ class Service:
         with self._lock:
             ready = self._supervisor.ready
             if ready is not None:
-                state = "ready" if self._running is None else "busy"
+                state = "ready" if self._jobs.running is None else "busy"
             elif self._supervisor.failures or self._supervisor.stopped:
                 state = "dead"
             else:
@@ -81,11 +76,13 @@ class Service:
                 "waiting": self._jobs.waiting,
             }
 
-    def submit(self, request: Request, owner: str, *, previews: bool = True) -> str:
+    def submit(
+        self, request: Request, owner: str, *, previews: bool = True, label: str = ""
+    ) -> str:
         """Put a run in line and return the id of its job.
 
         owner: any text that only this owner knows; the job answers to nobody else.
-        previews: whether steps carry pictures.
+        previews: whether steps carry pictures. label: tells it apart in the list of `jobs`.
         Raises RequestError, also for a picture that this owner did not give, EngineError for an
         unknown model, QueueFull, or WorkerDown when the engine does not start.
         """
@@ -103,7 +100,7 @@ class Service:
                 raise WorkerDown(STOPPED)
             if self._supervisor.given_up:
                 raise WorkerDown(self._supervisor.message)
-            job = Job(owner, request, previews, pictures)
+            job = Job(owner, request, previews, pictures, label)
             self._jobs.add(job)
             self._dispatch()
             return job.id
@@ -116,7 +113,7 @@ class Service:
         wake = asyncio.Event()
         with self._lock:
             found = self._jobs.find(job, owner)
-            watcher = found.watch(wake)
+            watcher = found.watchers.add(wake)
         try:
             while True:
                 with self._lock:
@@ -130,7 +127,31 @@ class Service:
                 wake.clear()
         finally:
             with self._lock:
-                found.unwatch(watcher)
+                found.watchers.remove(watcher)
+
+    def jobs(self, owner: str) -> list[JobInfo]:
+        """The jobs of an owner: the ended ones that are kept, by age, then the one that runs, then
+        those that wait, in their order."""
+        with self._lock:
+            return self._jobs.of(owner)
+
+    async def watch_jobs(self, owner: str) -> AsyncGenerator[list[JobInfo]]:
+        """What `jobs` returns, now and whenever one comes, starts, ends or moves in the line.
+
+        Never ends of itself.
+        """
+        wake = asyncio.Event()
+        with self._lock:
+            watcher = self._jobs.watchers(owner).add(wake)
+        try:
+            while True:
+                yield self.jobs(owner)
+                await wake.wait()
+                wake.clear()
+        finally:
+            with self._lock:
+                self._jobs.watchers(owner).remove(watcher)
+                self._jobs.forget(owner)
 
     def cancel(self, job: str, owner: str) -> None:
         """End a job: at once when it waits, within one step when it runs. Raises JobNotFound."""
@@ -138,9 +159,34 @@ class Service:
             found = self._jobs.find(job, owner)
             if self._jobs.remove(found):
                 found.publish(Cancelled())
-                self._jobs.prune()
-            elif found is self._running:
+            elif found is self._jobs.running:
                 self._interrupt(found)
+
+    def finish(self, job: str, owner: str) -> None:
+        """Let a job that runs end with the images that it draws now. Raises JobNotFound."""
+        with self._lock:
+            if self._jobs.find(job, owner) is self._jobs.running:
+                with suppress(WorkerDown):
+                    self._supervisor.send(Finish(job))
+
+    def move(self, job: str, owner: str, place: int) -> None:
+        """Have a job that waits start as number `place`, from 0, of those of this owner that wait.
+        The turns of others stay as they are. Raises JobNotFound.
+        """
+        with self._lock:
+            self._jobs.move(self._jobs.find(job, owner), place)
+
+    def enter(self, owner: str, page: str, *, cancels: bool) -> None:
+        """A page of this owner is open, or still is. page: a name for it.
+
+        cancels: once all pages are closed, and none is opened again soon, the jobs of this owner
+        that wait are cancelled.
+        """
+        self._presence.enter(owner, page, cancels)
+
+    def leave(self, owner: str, page: str) -> None:
+        """A page was closed."""
+        self._presence.leave(owner, page)
 
     def change(self, job: str, owner: str, **settings: Any) -> None:
         """Change settings of a job, as a `Change` has them: from the next step on when it runs,
@@ -168,7 +214,7 @@ class Service:
                 return
             if not found.begun:  # for the worker that will take it, or take it again
                 found.changes.append(settings)
-            if found is self._running:
+            if found is self._jobs.running:
                 with suppress(WorkerDown):
                     self._supervisor.send(Steer(found.id, settings))
 
@@ -189,24 +235,13 @@ class Service:
         """Keep a picture that runs of this owner may begin with, and return its name for a Request.
 
         data: a whole PNG, JPEG or WebP file. Decodes it and waits for the disk. Raises
-        PictureError for what is none or over `LARGEST`, EngineError when there is no room.
+        PictureError for what is none or too large, EngineError when there is no room.
         """
-        if len(data) > LARGEST:
-            raise PictureError(
-                f"the picture has {len(data):,} bytes, at most {LARGEST:,} are taken."
-            )
-        open_picture(data)
-        try:
-            return self._history.take(data, owner)
-        except OSError as error:
-            raise EngineError(self._unsaved(error)) from error
+        return self._history.take(data, owner)
 
     def given(self, name: str, owner: str) -> Path:
         """The file of a picture that `take` returned the name of; raises RequestError."""
-        path = self._history.given(name, owner)
-        if not NAME.fullmatch(name) or not path.is_file():
-            raise RequestError("The picture is not here (any more): choose it again.")
-        return path
+        return self._history.given(name, owner)
 
     def keep(self, png: bytes, owner: str) -> str:
         """Have a picture that was made of others safely on disk, and return its path.
@@ -214,19 +249,15 @@ class Service:
         png: a whole PNG file. Unlike the other methods it waits for the disk. Raises EngineError
         when there is no room.
         """
-        try:
-            return str(self._history.save(png, owner, f"grid-{secrets.token_urlsafe(8)}", 0))
-        except OSError as error:
-            raise EngineError(self._unsaved(error)) from error
+        return str(self._history.save(png, owner, f"grid-{secrets.token_urlsafe(8)}", 0))
 
     def _worker_died(self, message: str) -> None:
         with self._lock:
-            if self._running is not None:
-                self._settle(self._running, message)
-                self._running = None
+            if self._jobs.running is not None:
+                self._settle(self._jobs.running, message)
+                self._jobs.end()
             if self._supervisor.given_up:
                 self._fail_waiting(message)
-            self._jobs.prune()
 
     def _settle(self, job: Job, message: str) -> None:
         """End a job whose worker died, unless that worker can hardly have seen it."""
@@ -241,7 +272,12 @@ class Service:
         while (job := self._jobs.first) is not None:
             self._jobs.remove(job)
             job.publish(Failed(message=message))
-        self._jobs.prune()
+
+    def _cancel_waiting(self, owner: str) -> None:
+        with self._lock:
+            for info in self._jobs.of(owner):
+                if info.state == "waiting":
+                    self.cancel(info.id, owner)
 
     def _receive(self, report: Ready | Picture | Event) -> None:
         if isinstance(report, Picture):
@@ -249,29 +285,28 @@ class Service:
             return
         with self._lock:
             if isinstance(report, Event):
-                assert self._running is not None, "events come from a run"
-                self._running.publish(report)
+                assert self._jobs.running is not None, "events come from a run"
+                self._jobs.running.publish(report)
                 if not isinstance(report, TERMINAL):
                     return
-                self._running = None
-                self._jobs.prune()
+                self._jobs.end()
             self._dispatch()
 
     def _save(self, picture: Picture) -> None:
         """Have the picture on disk, then announce it. Outside the lock: a disk takes its time."""
-        job = self._running
+        job = self._jobs.running
         assert job is not None, "pictures come from a run"
         if job.ended:  # an earlier picture of it could not be saved
             return
         try:
             path = self._history.save(picture.png, job.owner, job.id, picture.index)
-        except OSError as error:
-            log.error("A picture could not be saved", exc_info=error)
-            outcome: Event = Failed(message=self._unsaved(error))
+        except EngineError as error:
+            outcome: Event = Failed(message=str(error))
         else:
             outcome = Saved(
                 index=picture.index,
                 seed=picture.seed,
+                variation_seed=picture.variation_seed,
                 path=str(path),
                 width=picture.width,
                 height=picture.height,
@@ -281,24 +316,16 @@ class Service:
             if job.ended:
                 self._interrupt(job)
 
-    def _unsaved(self, error: OSError) -> str:
-        return (
-            f"The picture could not be saved in {self._history.outputs}: "
-            f"{error.strerror or error}. Make room there or start with another --outputs "
-            "folder, then generate again."
-        )
-
     def _dispatch(self) -> None:
         """Give the next job to the worker if it is free."""
         job = self._jobs.first
-        if job is None or self._running is not None:
+        if job is None or self._jobs.running is not None:
             return
         with suppress(WorkerDown):  # then the next worker takes it
             changes = tuple(job.changes)
             self._supervisor.send(Run(job.id, job.request, job.previews, changes, job.pictures))
-            self._jobs.remove(job)
-            self._running = job
             job.attempts += 1
+            self._jobs.start(job)
 
     def _interrupt(self, job: Job) -> None:
         if job.cancelling:

@@ -26,6 +26,7 @@ from engine.service.messages import (
     Broken,
     Cancel,
     Command,
+    Finish,
     Picture,
     Query,
     Ready,
@@ -139,6 +140,9 @@ class _Server:
             case Cancel(job=job):
                 if running := self._controls.get(job):
                     running.cancel()
+            case Finish(job=job):
+                if running := self._controls.get(job):
+                    running.finish()
             case Query(name=name):
                 if name not in self._answers:
                     self._answers[name] = ThreadPoolExecutor(1, thread_name_prefix=name)

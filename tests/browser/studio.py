@@ -23,7 +23,7 @@ __all__ = ["LIMIT", "LONG", "Server", "Studio", "chromium_path", "open_chromium"
 LIMIT = 180
 """Seconds after which a test gives up: far beyond what a busy machine needs."""
 
-LONG = {"Steps": 1000, "Pictures": 16}
+LONG = {"Steps": 1000, "Pictures": 16, "At once": 16}
 """Numbers of a run that outlasts what a test does meanwhile, also on a busy machine."""
 
 QUIET = [
@@ -111,8 +111,12 @@ class Studio:
         page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         # Chromium ignores autofocus where the address has a fragment
         page.goto(url if task == "text-to-image" else f"{url}#{task}")
-        page.locator(".chip[data-state=ready], .chip[data-state=busy]").wait_for()
+        self._arrive()
         self._look_at(task)
+
+    def _arrive(self) -> None:
+        """Wait until the page has heard of the engine: until then its tabs are laid out."""
+        self.page.locator(".chip[data-state=ready], .chip[data-state=busy]").wait_for()
 
     def open(self, task: str) -> None:
         """Turn to the tab of `task`."""
@@ -235,7 +239,7 @@ class Studio:
     def end(self, *phases: str) -> Locator:
         """The status line of a run that has ended, once the page has heard the last of it."""
         line = self.wait(*phases)
-        expect(self.generate).to_be_enabled()
+        expect(self.tab.locator("button.stop")).to_be_disabled()
         return line
 
     def run(self, prompt: str = "a", **numbers: object) -> str:
@@ -248,6 +252,7 @@ class Studio:
         """Open the page anew. The errors so far are dropped: leaving cuts Gradio's connection."""
         self.page.reload()
         self.errors.clear()
+        self._arrive()
 
     @property
     def step(self) -> int:

@@ -85,7 +85,7 @@ def test_a_slider_walks_through_the_film_and_the_film_can_be_kept(
 
     picture = studio.tab.locator(".picture img")
     expect(studio.slider).to_be_hidden()
-    studio.run("a ball", Steps=20, Pictures=2)
+    studio.run("a ball", Steps=20, Pictures=2, **{"At once": 2})
     expect(studio.slider).to_have_accessible_name(re.compile("Step 20 of 20$"))
     finished = picture.get_attribute("src")
     first = walk("Home", "Step 1 of 20")

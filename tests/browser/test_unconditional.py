@@ -24,13 +24,13 @@ def stop(studio: Studio) -> None:
 
 def test_there_is_nothing_to_describe(studio: Studio) -> None:
     labels = studio.tab.locator(":is(.compose, .settings) [data-testid=block-info]")
-    texts = ["Model", "Sampler", "Schedule type", "Steps", "Pictures", "Seed"]
+    texts = ["Model", "Sampler", "Schedule type", "Steps", "Pictures", "At once", "Seed"]
     expect(labels).to_have_text(texts)
 
 
 def test_pictures_come_out_of_noise_on_a_strip(studio: Studio) -> None:
     expect(studio.film.locator(".empty")).to_have_count(16)
-    assert "50 steps" in studio.run(Pictures=2)
+    assert "50 steps" in studio.run(Pictures=2, **{"At once": 2})
     expect(studio.film.locator(".empty")).to_have_count(0)
     steps = frames(studio)
     assert (len(steps), steps[0], steps[-1]) == (16, 1, 50)
@@ -97,7 +97,7 @@ def test_runs_of_two_tabs_follow_one_another_through_a_reload(studio: Studio) ->
 def test_a_phone_scrolls_the_strip_alone(chromium: Browser, server: Server, task: str) -> None:
     context = chromium.new_context(viewport={"width": 390, "height": 844})
     studio = Studio(context.new_page(), server.url, task)
-    studio.run(Steps=20, Pictures=4)
+    studio.run(Steps=20, Pictures=4, **{"At once": 4})
     wide, shown = studio.film.evaluate("film => [film.scrollWidth, film.clientWidth]")
     assert wide > shown
     left = "document.querySelector('#tab-unconditional .film').scrollLeft"

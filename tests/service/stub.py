@@ -40,11 +40,21 @@ class StubRunner:
             control.check(0)
             yield Loading(model=run.request.model, component=component)
             time.sleep(PACE * 5)
-        yield Started(total=run.request.steps, count=run.request.count)
-        step, total = 0, run.request.steps
+        for first in range(0, run.request.count, run.request.batch_size):
+            if first and control.finishing:
+                break
+            count = min(run.request.batch_size, run.request.count - first)
+            yield from self._draw(run, run.request.part(first, count), first, control)
+        yield Finished(seconds=1.0)
+
+    def _draw(
+        self, run: Run, part: Request, first: int, control: Control
+    ) -> Iterator[Event | Picture]:
+        step, total = 0, part.steps
+        yield Started(total=total, count=part.count, first=first, pictures=run.request.count)
         while step < total:
             control.check(step)
-            for change in control.take(step):
+            for change in (taken.change for taken in control.take(step)):
                 total = max(step + 1, change.steps or total)
                 yield Changed(step=step + 1, call=step, settings=change.settings)
             step += 1
@@ -60,14 +70,13 @@ class StubRunner:
                 preview=b"jpeg" if run.previews and step % 5 == 1 else None,
             )
             self._obey(run.request.prompt)
-        for index in range(run.request.count):
+        for index in range(part.count):
             control.check(total)
             time.sleep(PACE)
             self.counts["pictures"] += 1
-            seed = run.request.seed + index
+            seed = part.seed + index
             png = encode_png(Image.new("RGB", (8, 8), (seed % 256, 0, 0)), {})
-            yield Picture(index, seed, png, 8, 8)
-        yield Finished(seconds=1.0)
+            yield Picture(first + index, seed, png, 8, 8)
 
     def _obey(self, prompt: str) -> None:
         if prompt == "crash":

@@ -46,7 +46,7 @@ def film(events: list[Any]) -> list[Frame]:
 async def test_the_film_goes_from_noise_to_the_pictures(
     service: Service, count: int, size: tuple[int, int]
 ) -> None:
-    events = await run(service, replace(ASKED, steps=18, count=count))
+    events = await run(service, replace(ASKED, steps=18, count=count, batch_size=count))
     frames = film(events)
     assert [(frame.index, frame.total) for frame in frames] == [(i, 16) for i in range(16)]
     assert [frame.step for frame in frames] == [
@@ -76,7 +76,7 @@ async def test_the_film_goes_from_noise_to_the_pictures(
 
 
 async def test_a_film_of_latents_shows_what_the_model_believes(service: Service) -> None:
-    events = await run(service, request(steps=16, count=2))
+    events = await run(service, request(steps=16, count=2, batch_size=2))
     frames = film(events)
     assert [frame.step for frame in frames] == [*range(1, 17)]
     previews = {e.step: e.preview for e in events if isinstance(e, Step) and e.preview}
@@ -110,7 +110,7 @@ async def test_the_film_counts_as_cost_of_previews_and_no_previews_mean_no_film(
 
 @pytest.mark.parametrize("scheduler", ["", *SAMPLERS])
 async def test_a_png_makes_itself_again(service: Service, scheduler: str) -> None:
-    asked = replace(ASKED, seed=7, count=2, scheduler=scheduler)
+    asked = replace(ASKED, seed=7, count=2, batch_size=2, scheduler=scheduler)
     path = saved(await run(service, asked))[1]
     record: dict[str, Any] = json.loads(Image.open(path).info[CHUNK])
     assert not record["request"].keys() & {"prompt", "negative_prompt", "guidance_scale"}

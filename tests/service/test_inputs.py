@@ -78,7 +78,7 @@ CASES = (
 async def test_a_run_says_its_steps_and_its_png_makes_it_again(
     service: Service, asked: dict[str, Request], case: str
 ) -> None:
-    request = replace(asked[case], count=2)
+    request = replace(asked[case], count=2, batch_size=2)
     events = await run(service, request)
     (started,) = [event for event in events if isinstance(event, Started)]
     steps = [event for event in events if isinstance(event, Step)]

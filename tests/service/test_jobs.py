@@ -2,7 +2,8 @@ import pytest
 
 from engine.service.errors import JobNotFound, QueueFull
 from engine.service.events import Failed, Finished, Frame, Queued, Started, Step
-from engine.service.jobs import Job, Jobs
+from engine.service.job import Job
+from engine.service.jobs import Jobs
 from tests.service.stub import request
 
 
@@ -62,9 +63,9 @@ def test_as_many_jobs_wait_as_fit_and_as_many_ended_ones_are_kept(
     for _ in range(10):
         ended.append(job())
         jobs.add(ended[-1])
-        jobs.remove(ended[-1])
+        jobs.start(ended[-1])
         ended[-1].publish(Finished(seconds=1.0))
-        jobs.prune()
+        jobs.end()
     jobs.add(job())
     jobs.add(job())
     with pytest.raises(QueueFull, match="2 jobs are waiting"):

@@ -55,7 +55,9 @@ def told(models: Path, asked: Request, after: dict[int, Any]) -> list[Event | Pi
 
 
 async def test_a_png_of_a_changed_run_makes_itself_again(service: Service) -> None:
-    job = service.submit(request(steps=1000, count=2, scheduler="Euler", seed=7), "ann")
+    job = service.submit(
+        request(steps=1000, count=2, batch_size=2, scheduler="Euler", seed=7), "ann"
+    )
     await wait_for(service, job, Step)
     service.change(job, "ann", scheduler="DPM++ 2M Karras", guidance_scale=1.0)
     await wait_for(service, job, Changed)
@@ -70,12 +72,12 @@ async def test_a_png_of_a_changed_run_makes_itself_again(service: Service) -> No
     assert record["request"]["changes"] == [
         {"call": event.call, **event.settings} for event in told if not event.refused
     ]
-    whole = Request.from_dict(record["request"] | {"count": 2})
+    whole = Request.from_dict(record["request"] | {"count": 2, "batch_size": 2})
     assert (pixels(saved(await run(service, whole))[0]) == pixels(path)).all()
 
 
 async def test_the_trace_has_a_value_for_every_call(service: Service) -> None:
-    asked = request(steps=6, scheduler="Heun", count=2)
+    asked = request(steps=6, scheduler="Heun", count=2, batch_size=2)
     last = (await run(service, asked))[-1]
     assert isinstance(last, Finished)
     assert {len(values) for values in last.trace.values()} == {11}

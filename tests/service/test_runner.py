@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from engine.errors import RunCancelled
+from engine.pipelines.changes import Change
 from engine.pipelines.control import Control
 from engine.pipelines.request import Request
 from engine.schedulers import scheduler_named
@@ -26,6 +27,7 @@ from engine.service.events import (
     Finished,
     Frame,
     Loading,
+    Saved,
     Started,
     Step,
 )
@@ -61,7 +63,7 @@ async def test_previews_change_no_pixel(service: Service, count: int) -> None:
 
 
 async def test_previews_come_early_are_small_and_change(service: Service) -> None:
-    job = service.submit(request(steps=100, count=3), "ann")
+    job = service.submit(request(steps=100, count=3, batch_size=3), "ann")
     frames: dict[int, bytes] = {}
     async for event in service.events(job, "ann"):
         if isinstance(event, Step) and event.preview:
@@ -79,11 +81,46 @@ async def test_previews_come_early_are_small_and_change(service: Service) -> Non
 
 
 async def test_an_image_of_a_batch_is_the_run_of_its_seed_alone(service: Service) -> None:
-    batch = await pictures(service, request(seed=10, count=3))
+    batch = await pictures(service, request(seed=10, count=3, batch_size=3))
     alone = [(await pictures(service, request(seed=10 + index)))[0] for index in range(3)]
     for one, other in zip(batch, alone, strict=True):
         assert abs(one - other).max() <= 1  # sums over a batch may round differently
     assert abs(batch[0] - batch[1]).max() > 1
+
+
+async def test_images_drawn_one_after_another_are_the_runs_of_their_seeds(service: Service) -> None:
+    job = service.submit(request(seed=10, count=3), "ann")
+    events = [event async for event in service.events(job, "ann")]
+    kinds = [type(event) for event in events if isinstance(event, Started | Saved)]
+    assert kinds == [Started, Saved] * 3
+    starts = [event for event in events if isinstance(event, Started)]
+    assert [(one.first, one.count, one.pictures) for one in starts] == [(i, 1, 3) for i in range(3)]
+    assert [event.seed for event in events if isinstance(event, Saved)] == [10, 11, 12]
+    for index, path in enumerate(saved(events)):
+        alone = (await pictures(service, request(seed=10 + index)))[0]
+        assert (pixels(path) == alone).all()
+    assert isinstance(events[-1], Finished)
+    assert len(events[-1].trace["sigma"]) == 4  # of the last image
+
+
+async def test_what_is_changed_on_the_way_holds_for_the_images_after(service: Service) -> None:
+    planned = (Change(2, guidance_scale=1.0),)
+    job = service.submit(request(steps=30, count=2, changes=planned), "ann")
+    await wait_for(service, job, Step)
+    service.change(job, "ann", scheduler="Euler a")
+    events = [event async for event in service.events(job, "ann")]
+    requests = []
+    for path in saved(events):
+        record = json.loads(Image.open(path).info[CHUNK])["request"]
+        requests.append(Request.from_dict(record))
+        again = (await pictures(service, requests[-1]))[0]
+        assert (again == pixels(path)).all()
+    first, second = requests
+    assert first.scheduler == ""
+    assert {"scheduler": "Euler a"} in [change.settings for change in first.changes]
+    assert second.scheduler == "Euler a"
+    assert second.changes == planned
+    assert second.guidance_scale == first.guidance_scale
 
 
 async def test_a_switch_of_scheduler_loads_nothing_and_does_not_last(service: Service) -> None:
@@ -101,7 +138,9 @@ async def test_a_switch_of_scheduler_loads_nothing_and_does_not_last(service: Se
 
 @pytest.mark.parametrize("scheduler", ["Euler", "DPM++ 2M Karras"])
 async def test_a_png_makes_itself_again(service: Service, scheduler: str) -> None:
-    asked = request("a red cube", seed=7, count=2, scheduler=scheduler, guidance_scale=3.0)
+    asked = request(
+        "a red cube", seed=7, count=2, batch_size=2, scheduler=scheduler, guidance_scale=3.0
+    )
     path = saved(await run(service, asked))[1]
     # what Python takes and other readers of JSON do not
     record: dict[str, Any] = json.loads(Image.open(path).info[CHUNK], parse_constant=pytest.fail)
@@ -113,6 +152,7 @@ async def test_a_png_makes_itself_again(service: Service, scheduler: str) -> Non
         Request.from_dict(record["request"]),
         seed=record["batch"]["seed"],
         count=record["batch"]["count"],
+        batch_size=record["batch"]["count"],
     )
     again = await pictures(service, whole)
     assert (again[record["batch"]["index"]] == pixels(path)).all()
@@ -123,7 +163,7 @@ def test_after_a_cancel_no_step_begins(tiny_checkpoint: Path, moment: type) -> N
     control = Control()
     after: list[Event | Picture] = []
     events = EngineRunner("cpu", "float32", tiny_checkpoint.parent).run(
-        Run("job", request(steps=20, count=2), previews=True), control
+        Run("job", request(steps=20, count=2, batch_size=2), previews=True), control
     )
     for event in events:
         if isinstance(event, moment):
@@ -141,7 +181,7 @@ def tensor_elements() -> int:
 
 
 async def test_a_cancelled_run_leaves_no_tensor_behind(service: Service) -> None:
-    asked = request(steps=100, count=2)
+    asked = request(steps=100, count=2, batch_size=2)
     left = []
     for _ in range(3):
         job = service.submit(asked, "ann")

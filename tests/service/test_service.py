@@ -1,5 +1,6 @@
 import asyncio
 import os
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ from engine.service.events import (
     Step,
 )
 from engine.service.jobs import Jobs
-from tests.service.stub import StubThread, request, until, wait_for, watch
+from engine.service.presence import Presence
+from tests.service.stub import LIMIT, StubThread, request, until, wait_for, watch
 
 
 async def works(service: Service) -> bool:
@@ -31,7 +33,7 @@ async def test_a_run_is_told_from_queue_to_file(service: Service) -> None:
     job = service.submit(request(count=2, seed=7), "ann")
     events = await watch(service, job)
     kinds = [type(event) for event in events if not isinstance(event, Step)]
-    assert kinds == [Queued, Loading, Loading, Started, Saved, Saved, Finished]
+    assert kinds == [Queued, Loading, Loading, Started, Saved, Started, Saved, Finished]
     assert [event.number for event in events] == sorted({event.number for event in events})
     assert all(event.job == job and event.time > 0 for event in events)
     saved = [event for event in events if isinstance(event, Saved)]
@@ -45,6 +47,78 @@ async def test_a_run_is_told_from_queue_to_file(service: Service) -> None:
         "message": "",
         "waiting": 0,
     }
+
+
+async def test_the_images_in_hand_can_be_the_last(service: Service) -> None:
+    job = service.submit(request("slow", count=3, batch_size=2, steps=3), "ann")
+    await wait_for(service, job, Step)
+    service.finish(job, "ann")
+    events = await watch(service, job)
+    assert isinstance(events[-1], Finished)
+    assert [event.index for event in events if isinstance(event, Saved)] == [0, 1]
+    service.finish(job, "ann")  # too late, and no harm
+    with pytest.raises(JobNotFound):
+        service.finish(job, "bob")
+
+
+async def test_owners_take_turns_and_order_their_own_jobs(service: Service) -> None:
+    first = service.submit(request(steps=500), "ann")
+    await wait_for(service, first, Started)
+    ann = [service.submit(request(), "ann") for _ in range(3)]
+    bob = service.submit(request(), "bob")
+    service.move(ann[2], "ann", 0)
+    with pytest.raises(JobNotFound):
+        service.move(ann[2], "bob", 1)
+    service.cancel(first, "ann")
+    order = [ann[2], bob, ann[0], ann[1]]
+    ends = [(await watch(service, job, "bob" if job == bob else "ann"))[-1] for job in order]
+    assert all(isinstance(end, Finished) for end in ends)
+    assert ends == sorted(ends, key=lambda end: end.time)
+
+
+async def test_an_owner_sees_all_own_jobs_and_no_others(service: Service) -> None:
+    first = service.submit(request(steps=500), "ann")
+    await wait_for(service, first, Started)
+    waiting = service.submit(request("a cone"), "ann")
+    service.submit(request(), "bob")
+    seen = []
+    async with asyncio.timeout(LIMIT), aclosing(service.watch_jobs("ann")) as lists:
+        async for jobs in lists:
+            seen.append([(job.id, job.state, job.position) for job in jobs])
+            if len(seen) == 1:
+                assert jobs[1].request.prompt == "a cone"
+                service.cancel(first, "ann")
+            elif all(job.state in ("done", "stopped") for job in jobs):
+                break
+    assert seen[0] == [(first, "running", 0), (waiting, "waiting", 1)]
+    assert seen[-1] == [(first, "stopped", 0), (waiting, "done", 0)]
+
+
+async def test_the_start_of_a_job_is_estimated_from_those_before(service: Service) -> None:
+    await watch(service, service.submit(request(steps=100), "ann"))  # a second, it says
+    running = service.submit(request(steps=500), "ann")
+    await wait_for(service, running, Step)
+    waiting = [service.submit(request(steps=steps), "ann") for steps in (200, 4)]
+    jobs = {job.id: job for job in service.jobs("ann")}
+    first, second = (jobs[job].starts for job in waiting)
+    assert first > jobs[waiting[0]].created
+    assert second - first == pytest.approx(2, abs=0.5)
+    service.cancel(running, "ann")
+
+
+async def test_closing_the_last_page_cancels_what_waits_if_so_wished(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Presence, "grace", 0.05)
+    running = service.submit(request(steps=100), "ann")
+    await wait_for(service, running, Started)
+    waiting = [service.submit(request(), owner) for owner in ("ann", "bob")]
+    for owner, wish in (("ann", True), ("bob", False)):
+        service.enter(owner, "page", cancels=wish)
+        service.leave(owner, "page")
+    assert isinstance((await watch(service, waiting[0]))[-1], Cancelled)
+    assert isinstance((await watch(service, running))[-1], Finished)
+    assert isinstance((await watch(service, waiting[1], "bob"))[-1], Finished)
 
 
 async def test_jobs_run_in_order_and_positions_follow(service: Service) -> None:
@@ -143,6 +217,19 @@ async def test_a_bad_request_is_refused_at_once(
     with pytest.raises(error, match=match):
         service.submit(request(**fields), "ann")
     assert await works(service)
+
+
+async def test_the_queue_of_an_owner_is_bounded(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Jobs, "max_own", 1)
+    running = service.submit(request(steps=500), "ann")
+    await wait_for(service, running, Started)
+    service.submit(request(), "ann")
+    with pytest.raises(QueueFull, match="1 jobs of yours are waiting"):
+        service.submit(request(), "ann")
+    assert service.submit(request(), "bob")
+    service.cancel(running, "ann")
 
 
 async def test_the_queue_is_bounded(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

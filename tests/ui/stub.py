@@ -21,6 +21,10 @@ from engine.service.messages import Picture, Run
 COMPONENTS = ("tokenizer", "text_encoder", "unet", "vae")
 
 
+SECRET = b"s" * 32
+"""Of a page under test."""
+
+
 class StubRunner:
     """As engine.service.worker.Runner. A prompt with "broken" in it fails."""
 
@@ -39,7 +43,7 @@ class StubRunner:
             self._loaded[name] = len(self._loaded)
         if "broken" in request.prompt:
             raise CheckpointError("unet/model.safetensors is a Git LFS pointer: fetch the file.")
-        yield Started(total=request.steps, count=request.count)
+        yield Started(total=request.steps, count=request.count, pictures=request.count)
         shown = film_steps(request.steps)
         noise = np.random.default_rng(request.seed)
         y, x = np.mgrid[0:64, 0:64] / 63
@@ -47,8 +51,8 @@ class StubRunner:
         step, total = 0, request.steps
         while step < total:
             control.check(step)
-            for change in control.take(step):
-                settings = change.settings
+            for taken in control.take(step):
+                settings = taken.change.settings
                 total = max(settings.get("steps", total), step + 1)
                 yield Changed(step=step + 1, call=step, settings=settings)
             step += 1

@@ -9,16 +9,16 @@ from PIL import Image
 
 from engine.errors import EngineError
 from engine.service import Service
-from tests.ui.stub import StubWorker, stub_models
+from tests.ui.stub import SECRET, StubWorker, stub_models
 from ui.compare.bind import Comparing, Parts
 from ui.compare.board import Board
 from ui.compare.markup import EMPTY, totals
-from ui.controls import Actions, side
+from ui.controls import side
 from ui.pictures import PictureRoute
-from ui.session import kept_in_browser
+from ui.session import Owners, kept_in_browser
 from ui.shared import Shared
 
-OWNER = {"owner": "0" * 32}
+OWNER = Owners(SECRET).session({})
 VALUES: dict[str, Any] = {
     **{"prompt": "a", "model": "stub", "steps": 2},
     **{"across_field": "seed", "across_names": [], "across_numbers": "7, 8"},
@@ -47,9 +47,9 @@ class Tab:
             )
             names = ("prompt", "steps", "width", "seed", "scheduler", "random_seed")
             self.target = {name: gr.Textbox() for name in names}
-            self.run, self.actions = run, Actions(gr.Button(), gr.Button())
-        route = PictureRoute(folder / "outputs")
-        shared = Shared(page, service, folder / "models", route, session, opened)
+            self.run, self.actions = run, (gr.Button(), gr.Button())
+        route, owners = PictureRoute(folder / "outputs", SECRET), Owners(SECRET)
+        shared = Shared(page, service, folder / "models", route, owners, session, opened)
         self.handlers = Comparing(
             shared,
             inputs={},
@@ -85,8 +85,8 @@ async def test_a_grid_ends_with_everything_to_go_on_from(tab: Tab) -> None:
     assert board and [*board.paths] == [0, 1]
     assert "2 of 2 cells" in updates[tab.parts.status]
     assert updates[tab.run] == board.to_dict()
-    assert updates[tab.actions.generate]["interactive"]
-    assert not updates[tab.actions.stop]["interactive"]
+    assert updates[tab.actions[0]]["interactive"]
+    assert not updates[tab.actions[1]]["interactive"]
     assert updates[tab.parts.save]["visible"]
 
 

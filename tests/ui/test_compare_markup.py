@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from engine.service.events import Saved
+from tests.ui.stub import SECRET
 from ui.compare.board import WAITING, Board, Cell, failed
 from ui.compare.markup import decibels, pieces, status, totals
 from ui.compare.plan import Line, Plan
@@ -34,11 +35,11 @@ def board(done: Cell) -> Board:
 
 def grid(board: Board, folder: Path) -> list[str]:
     """The pieces that hold cells."""
-    return [piece for piece in pieces(board, PictureRoute(folder)) if "data-cell" in piece]
+    return [piece for piece in pieces(board, PictureRoute(folder, SECRET)) if "data-cell" in piece]
 
 
 def test_nothing_that_comes_from_outside_is_html(board: Board, tmp_path: Path) -> None:
-    html = "".join(pieces(board, PictureRoute(tmp_path)))
+    html = "".join(pieces(board, PictureRoute(tmp_path, SECRET)))
     assert "<img src=x" not in html and "onerror=alert(1)>" not in html
     assert html.count("&lt;img src=x") >= 4  # column, labels of cells, the error
     board.cells[0] = replace(board.cells[0], view=View("loading", EVIL))
@@ -57,7 +58,7 @@ def test_cells_say_where_they_are(board: Board, tmp_path: Path) -> None:
 
 
 def test_labels_stand_where_a_reader_of_tables_finds_them(board: Board, tmp_path: Path) -> None:
-    html = "".join(pieces(board, PictureRoute(tmp_path)))
+    html = "".join(pieces(board, PictureRoute(tmp_path, SECRET)))
     assert html.count('<th scope="col">') == 2 and html.count('<th scope="row">') == 2
     assert html.count("<tr>") == html.count("</tr>") == 3
     assert '<th scope="row"><span>8 steps</span></th>' in html
@@ -65,7 +66,7 @@ def test_labels_stand_where_a_reader_of_tables_finds_them(board: Board, tmp_path
 
 
 def test_one_cell_changes_one_piece(board: Board, tmp_path: Path) -> None:
-    route = PictureRoute(tmp_path)
+    route = PictureRoute(tmp_path, SECRET)
     before = pieces(board, route)
     board.cells[2] = board.cells[2].seen(View("drawing", "Drawing", 2, 3, 3, 4, preview=b"new"))
     after = pieces(board, route)

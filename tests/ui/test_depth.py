@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from engine.service import Service
-from tests.ui.stub import StubWorker, stub_models
+from tests.ui.stub import SECRET, StubWorker, stub_models
 from ui.pictures import PictureRoute
-from ui.session import NOTHING, kept_in_browser
+from ui.session import NOTHING, Owners, kept_in_browser
 from ui.shared import Shared
 from ui.tabs.depth_to_image import DepthToImage
 
-SESSION = {"owner": "a" * 32}
+SESSION = Owners(SECRET).session({})
 
 
 @pytest.fixture
@@ -33,8 +33,9 @@ def service(tmp_path: Path) -> Iterator[Service]:
 def tab(service: Service, tmp_path: Path) -> DepthToImage:
     with gr.Blocks() as page:
         session, opened = kept_in_browser("session"), page.load(lambda: None)
-        route = PictureRoute(tmp_path / "outputs")
-        made = DepthToImage(Shared(page, service, tmp_path / "models", route, session, opened))
+        route, owners = PictureRoute(tmp_path / "outputs", SECRET), Owners(SECRET)
+        shared = Shared(page, service, tmp_path / "models", route, owners, session, opened)
+        made = DepthToImage(shared)
         made.tab = gr.Tab()
         made.inputs |= made.compose()
         made.settings()

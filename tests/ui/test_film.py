@@ -63,7 +63,7 @@ def parts() -> Parts:
 
 def test_the_slider_walks_from_the_first_frame_to_the_result(tmp_path: Path, parts: Parts) -> None:
     film = reel(tmp_path)
-    results = [Result("pictures/s/a.png", "/a.png", "a cube", 1, 48, 32, 9)]
+    results = [Result("j", "pictures/s/a.png", "/a.png", "a cube", 1, 48, 32, 9)]
     first = parts.walk(1, film, results, 0)
     assert first[parts.picture]["value"] == film.frames[0].preview
     assert first[parts.film.slider]["label"] == "Step 1 of 9"
@@ -77,7 +77,7 @@ def test_the_slider_walks_from_the_first_frame_to_the_result(tmp_path: Path, par
 def test_the_slider_is_there_for_results_of_the_latest_run(tmp_path: Path, parts: Parts) -> None:
     film = reel(tmp_path, count=2)
     results = [
-        Result(f"pictures/s/{seed}.png", "/a.png", "a", seed, 48, 32, 9) for seed in range(3)
+        Result("j", f"pictures/s/{seed}.png", "/a.png", "a", seed, 48, 32, 9) for seed in range(3)
     ]
     shown = [parts.show(results, index, film)[parts.film.slider] for index in range(3)]
     assert [update["interactive"] for update in shown] == [True, True, False]

@@ -12,10 +12,11 @@ from PIL import Image
 
 from engine.errors import RequestError
 from engine.service import Service
-from tests.ui.stub import StubWorker, stub_models
+from tests.ui.stub import SECRET, StubWorker, stub_models
 from ui.app import build_page, page_options
 from ui.given import take_all
 from ui.pictures import PictureRoute, media_type
+from ui.session import Owners
 
 
 def file(kind: str = "PNG") -> bytes:
@@ -61,8 +62,8 @@ def test_a_picture_is_served_as_what_it_is(kind: str) -> None:
 @pytest.fixture
 def page(service: Service, tmp_path: Path) -> Iterator[tuple[str, Any]]:
     """Address and configuration of a page."""
-    route = PictureRoute(tmp_path / "outputs")
-    blocks = build_page(service, tmp_path / "models", route)
+    route = PictureRoute(tmp_path / "outputs", SECRET)
+    blocks = build_page(service, tmp_path / "models", route, Owners(SECRET))
     options = page_options(route) | {"prevent_thread_lock": True, "quiet": True}
     _, url, _ = blocks.launch(server_name="127.0.0.1", **options)
     yield url, blocks.config

@@ -13,7 +13,7 @@ EVIL = "<img src=x onerror=alert(1)>\"'"
 
 def test_nothing_that_comes_from_outside_is_html() -> None:
     changed = Changed(step=2, call=1, settings={"scheduler": EVIL})
-    result = Result("pictures/s/a.png", "/a.png", EVIL, 1, 8, 8, 2)
+    result = Result("j", "pictures/s/a.png", "/a.png", EVIL, 1, 8, 8, 2)
     pieces = [
         alert(EVIL),
         status(View(phase="loading", message=EVIL)),

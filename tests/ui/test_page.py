@@ -13,18 +13,19 @@ from engine.pipelines.limits import LIMITS
 from engine.service import Service
 from tests.api import client
 from tests.repository import ROOT
-from tests.ui.stub import StubWorker, stub_models
+from tests.ui.stub import SECRET, StubWorker, stub_models
 from ui.app import build_page, page_options
 from ui.controls import ENDS, refresh, side, span
 from ui.pictures import PictureRoute
+from ui.session import Owners
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     models, outputs = stub_models(tmp_path / "models"), tmp_path / "outputs"
     service = Service(lambda: StubWorker(models), outputs, models)
-    route = PictureRoute(outputs)
-    page = build_page(service, models, route)
+    route = PictureRoute(outputs, SECRET)
+    page = build_page(service, models, route, Owners(SECRET))
     options = page_options(route) | {"prevent_thread_lock": True, "quiet": True}
     _, url, _ = page.launch(server_name="127.0.0.1", **options)
     service.start()
@@ -39,7 +40,8 @@ def test_the_api_names_its_parameters(url: str) -> None:
         name: {parameter["parameter_name"] for parameter in endpoint["parameters"]}
         for name, endpoint in endpoints.items()
     }
-    shared = {"model", "scheduler", "schedule_type", "steps", "seed", "count", "owner"}
+    shared = {"model", "scheduler", "schedule_type", "steps", "seed", "count", "batch_size"}
+    shared |= {"variation_seed", "variation_strength", "owner"}
     sized = {"prompt", "negative_prompt", "guidance_scale", "width", "height"}
     first = shared | sized | {"image", "strength"}
     assert names == {
@@ -94,12 +96,12 @@ def test_models_may_come_and_go(tmp_path: Path) -> None:
 
 def test_the_page_opens_without_any_model(tmp_path: Path) -> None:
     service = Service(lambda: StubWorker(tmp_path), tmp_path, tmp_path)
-    build_page(service, tmp_path, PictureRoute(tmp_path))
+    build_page(service, tmp_path, PictureRoute(tmp_path, SECRET), Owners(SECRET))
 
 
 def test_controls_end_where_a_request_does_or_where_people_stay(tmp_path: Path) -> None:
     service = Service(lambda: StubWorker(tmp_path), tmp_path, tmp_path)
-    page = build_page(service, tmp_path, PictureRoute(tmp_path))
+    page = build_page(service, tmp_path, PictureRoute(tmp_path, SECRET), Owners(SECRET))
     fields = {"Steps": "steps", "Guidance": "guidance_scale", "Pictures": "count", "Seed": "seed"}
     found = [
         (fields[block.label], (block.minimum, block.maximum))

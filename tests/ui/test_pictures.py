@@ -5,6 +5,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from tests.ui.stub import SECRET
 from ui.pictures import PictureRoute, Shelf, Stage
 
 
@@ -17,7 +18,7 @@ def picture(tmp_path: Path) -> Path:
 
 
 def test_only_a_signed_address_is_served(tmp_path: Path, picture: Path) -> None:
-    route = PictureRoute(tmp_path / "outputs")
+    route = PictureRoute(tmp_path / "outputs", SECRET)
     (tmp_path / "secret.png").write_bytes(b"secret")
     client = TestClient(Starlette(routes=[route.route()]))
     address = route.address(picture)
@@ -34,14 +35,16 @@ def test_only_a_signed_address_is_served(tmp_path: Path, picture: Path) -> None:
         f"pictures/{signature}/%2Fetc%2Fpasswd",
     ):
         assert client.get(wrong).status_code == 404
-    assert client.get(PictureRoute(tmp_path / "outputs").address(picture)).status_code == 404
+    assert (
+        client.get(PictureRoute(tmp_path / "outputs", b"other").address(picture)).status_code == 404
+    )
     picture.unlink()
     assert client.get(address).status_code == 404
 
 
 def test_a_file_elsewhere_has_no_address(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="secret"):
-        PictureRoute(tmp_path / "outputs").address(tmp_path / "secret.png")
+        PictureRoute(tmp_path / "outputs", SECRET).address(tmp_path / "secret.png")
 
 
 def test_previews_travel_as_data_and_pictures_as_addresses() -> None:

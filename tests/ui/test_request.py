@@ -16,6 +16,9 @@ PAGE: dict[str, Any] = {
     "width": 64,
     "height": 64,
     "seed": 3,
+    "batch_size": 2,
+    "variation_seed": 3,
+    "variation_strength": 0.5,
     "count": 1,
 }
 
@@ -27,7 +30,7 @@ def test_values_reach_the_request_by_name() -> None:
 
 
 def test_a_new_seed_leaves_room_for_all_pictures() -> None:
-    values = PAGE | {"seed": None, "count": 16}
+    values = PAGE | {"seed": None, "count": 100}
     seeds = {request_from(task="text-to-image", random_seed=True, **values).seed for _ in range(9)}
     assert len(seeds) == 9
 
@@ -46,7 +49,7 @@ def test_a_new_seed_leaves_room_for_all_pictures() -> None:
         ("steps", float("inf")),
         ("width", 60),
         ("seed", -1),
-        ("count", 17),
+        ("count", 101),
         ("guidance_scale", None),
         ("guidance_scale", 51),
         ("scheduler", "Eulr"),

@@ -1,34 +1,40 @@
+import stat
+from pathlib import Path
+
 import pytest
 
-from ui.session import kept_run, new_session, owner_of
+from tests.ui.stub import SECRET
+from ui.session import Owners, load_secret
 
-JUNK: list[object] = [None, {}, "x", 7, {"owner": "guess", "job": 3}, {"owner": 7, "job": None}]
-JUNK += [{"settings": value} for value in ("x", ["steps"], {"steps": [3]}, {"other": 3})]
-
-
-@pytest.mark.parametrize("kept", JUNK)
-def test_a_browser_without_a_token_gets_one(kept: object) -> None:
-    session = new_session(kept)
-    assert len(session["owner"]) == 32
-    assert new_session(session) == session
-
-
-def test_a_session_of_an_earlier_version_keeps_its_owner() -> None:
-    owner = owner_of("")
-    assert new_session({"owner": owner, "job": "j", "prompt": "p"}) == {"owner": owner}
+OWNERS = Owners(SECRET)
+JUNK: list[object] = [None, {}, "x", 7, {"owner": "guess", "job": 3}, {"owner": 7}]
+JUNK += [{"owner": "0" * 32}, {"owner": f"{'0' * 32}.{'0' * 32}"}, {"owner": "é.é"}]
 
 
 @pytest.mark.parametrize("kept", JUNK)
-def test_a_tab_that_keeps_no_run_shows_none(kept: object) -> None:
-    assert kept_run(kept) == {"job": "", "prompt": "", "settings": {}}
-
-
-def test_a_tab_keeps_its_run() -> None:
-    run = {"job": "j", "prompt": "a cube", "settings": {"scheduler": "Euler", "steps": 25}}
-    assert kept_run(run) == run
+def test_a_browser_without_a_token_of_ours_gets_one(kept: object) -> None:
+    session = OWNERS.session(kept)
+    assert session != kept
+    assert OWNERS.session(session | {"job": "of an earlier version"}) == session
+    assert OWNERS.of(session) == session["owner"]
 
 
 def test_callers_without_a_token_get_their_own() -> None:
-    token = owner_of("")
-    assert owner_of(token) == token
-    assert owner_of("") != token
+    token = OWNERS.checked("")
+    assert OWNERS.checked(token) == token
+    assert OWNERS.checked("") != token
+    assert Owners(b"t" * 32).checked(token) != token
+
+
+def test_the_secret_outlives_a_restart_and_is_nobody_elses(tmp_path: Path) -> None:
+    first = load_secret(tmp_path / "new")
+    assert len(first) == 32
+    assert load_secret(tmp_path / "new") == first
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["secret"]
+    assert stat.S_IMODE((tmp_path / "new/secret").stat().st_mode) == 0o600
+    assert load_secret(tmp_path / "other") != first
+
+
+def test_where_nothing_can_be_kept_a_secret_holds_for_now(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert len(load_secret(tmp_path / "file" / "folder")) == 32

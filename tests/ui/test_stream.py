@@ -92,7 +92,9 @@ async def test_steps_without_a_preview_come_ten_a_second_and_late_ones_not_at_al
 
 async def test_the_film_grows_by_a_frame_and_comes_whole_to_a_late_watcher() -> None:
     frames = [frame(index, 10.0) for index in range(3)]
-    grown = await collect([Started(total=3, count=2), *frames, Finished(seconds=1)], [10.0] * 5)
+    grown = await collect(
+        [Started(total=3, count=2, pictures=2), *frames, Finished(seconds=1)], [10.0] * 5
+    )
     assert [len(view.film) for view in grown] == [0, 1, 2, 3, 3]
     assert grown[-1].count == 2
     late = await collect([*frames, Finished(seconds=1)], [99.0] * 4)
@@ -105,3 +107,23 @@ async def test_changes_stay_and_the_trace_comes_at_the_end() -> None:
     shown = await collect([step(1, 0, b"1"), *changes, finished], [0.0] * 4)
     assert [len(view.changes) for view in shown] == [0, 1, 2, 2]
     assert shown[-1].trace == {"x": (2.0, 1.0)}
+
+
+async def test_pictures_one_after_another_are_told_apart() -> None:
+    half = Step(step=2, total=4, call=2, calls=4, seconds=1.0, rate=2.0, time=10.0)
+    told = Changed(step=2, call=1, settings={"steps": 4})
+    second = Started(total=4, count=1, first=1, pictures=3)
+    events = [Started(total=5, count=1, pictures=3), told, frame(0, 10.0), SAVED, second, half]
+    views = await collect(events, [10.0] * 6)
+    last = views[-1]
+    assert (last.count, last.first, last.together, last.film) == (3, 1, 1, ())
+    assert last.share == 0.5
+    assert last.left == 3.0  # two calls of this picture, four of the next, two a second
+    assert last.place == "step 2 of 4 · picture 2 of 3"
+    assert last.changes == () and last.settings == {"steps": 4}
+    assert len(views[2].changes) == 1
+
+
+async def test_the_film_is_of_the_pictures_in_hand() -> None:
+    frames = [frame(index, 10.0) for index in (0, 1, 0)]
+    assert [len(view.film) for view in await collect(frames, [10.0] * 3)] == [1, 2, 1]

@@ -12,7 +12,7 @@ __all__ = ["AXES", "MAX_CELLS", "Axis", "Value", "parse_names", "parse_numbers"]
 Value = str | int | float
 
 MAX_CELLS = 36
-"""Of one grid: the queue holds 64 runs, and other people have some, too."""
+"""Of one grid: 64 runs of one person may wait, and there may be others of theirs."""
 
 
 @dataclass(frozen=True)

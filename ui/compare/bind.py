@@ -18,8 +18,7 @@ from ui.compare.keep import encode_grid
 from ui.compare.markup import EMPTY, pieces, status, totals
 from ui.compare.plan import Plan
 from ui.compare.runs import paced, stop, submit
-from ui.controls import ENDS, Actions, side, span
-from ui.session import new_session
+from ui.controls import ENDS, side, span
 from ui.shared import SILENT, Inputs, Shared, named_model, warn
 from ui.stream import IDLE
 
@@ -49,7 +48,8 @@ class Parts:
 class Comparing:
     """The handlers of the tab, on its components.
 
-    inputs: all that a grid is made of, by name. run: what the browser keeps of the grid.
+    inputs: all that a grid is made of, by name. actions: start and stop. run: what the browser
+    keeps of the grid.
     target: inputs of the tab that takes over a cell's settings.
     """
 
@@ -59,12 +59,12 @@ class Comparing:
         *,
         inputs: Inputs,
         parts: Parts,
-        actions: Actions,
+        actions: tuple[gr.Button, gr.Button],
         run: gr.BrowserState,
         target: Inputs,
     ) -> None:
         self._shared, self._inputs, self._parts, self._run = shared, inputs, parts, run
-        self._start, self._stop = actions.generate, actions.stop
+        self._start, self._stop = actions
         self._target = target
 
     @property
@@ -98,7 +98,7 @@ class Comparing:
 
     async def submit(self, session: Any, **values: Any) -> dict[Component, Any]:
         """Put all cells in line; returns at once."""
-        session = new_session(session)
+        session = self._shared.owners.session(session)
         try:
             lines = lines_of(values)  # leaves those of a request
             board = submit(self._service, Plan.of(lines, **values), session["owner"])
@@ -125,7 +125,7 @@ class Comparing:
         if board is None:
             yield {self._parts.going: True}
             return
-        owner = new_session(session)["owner"]
+        owner = self._shared.owners.of(session)
         yield {
             self._parts.board: board,
             self._start: gr.update(interactive=False),
@@ -162,7 +162,7 @@ class Comparing:
     def stop(self, session: Any, kept: Any) -> dict[Component, Any]:
         """End all runs of the grid."""
         if board := Board.from_dict(kept):
-            owner = new_session(session)["owner"]
+            owner = self._shared.owners.of(session)
             stop(self._service, [cell.job for cell in board.cells], owner)
         return {self._stop: gr.update(interactive=False)}
 
@@ -191,7 +191,7 @@ class Comparing:
         """Keep the grid as a PNG, and offer it."""
         if board is None or not board.paths:
             return {self._parts.totals: gr.skip()}
-        owner = new_session(session)["owner"]
+        owner = self._shared.owners.of(session)
         try:
             png = await asyncio.to_thread(encode_grid, board)
             path = await asyncio.to_thread(self._service.keep, png, owner)

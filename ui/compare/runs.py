@@ -21,7 +21,7 @@ def submit(service: Service, plan: Plan, owner: str) -> Board:
     cells: list[Cell] = []
     for request in plan.requests:
         try:
-            cells.append(Cell(service.submit(request, owner)))
+            cells.append(Cell(service.submit(request, owner, label="compare")))
         except (QueueFull, WorkerDown):
             stop(service, [cell.job for cell in cells], owner)
             raise

@@ -8,7 +8,7 @@ from ui import markup
 from ui.compare.bind import Comparing, Parts
 from ui.compare.controls import TASK, axis_group, hide_varied
 from ui.compare.markup import EMPTY
-from ui.controls import Actions, guidance_group, model_group, size_group, span, steps_group
+from ui.controls import guidance_group, model_group, size_group, span, steps_group
 from ui.samplers import sampler_group
 from ui.session import kept_in_browser
 from ui.shared import Inputs, Shared
@@ -17,7 +17,7 @@ from ui.tabs.tab import Tab
 
 __all__ = ["Compare"]
 
-ROLL = "() => Math.floor(Math.random() * (2 ** 32 - 16))"
+ROLL = "() => Math.floor(Math.random() * (2 ** 32 - 100))"
 
 PRESSED = """
 element.addEventListener("click", ({ target }) => {
@@ -92,11 +92,12 @@ class Compare:
         return {"negative_prompt": negative, **samplers, **numbers, **sides, "seed": seed}
 
 
-def _actions() -> Actions:
+def _actions() -> tuple[gr.Button, gr.Button]:
+    """What starts and ends a grid."""
     with gr.Row(elem_classes="actions"):
         start = gr.Button("Compare", variant="primary", elem_classes="generate")
         stop = gr.Button("Stop", interactive=False, elem_classes="stop", min_width=80)
-    return Actions(start, stop)
+    return start, stop
 
 
 def _stage() -> Parts:

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 
 import gradio as gr
 from gradio.components import Component
@@ -15,7 +15,7 @@ from ui.controls import fit_group, size_group, strength_group
 from ui.given import upload
 from ui.markup import hint
 from ui.pictures import Stage
-from ui.session import kept_name, new_session
+from ui.session import kept_name
 from ui.shared import SILENT, Inputs, Shared
 from ui.tabs.picture_tab import Example, PictureTab
 
@@ -35,6 +35,11 @@ class DepthToImage(PictureTab):
 
     title = "Depth to image"
     task = "depth-to-image"
+    about = (
+        "As image_to_image, keeping the depth of the picture: an estimate, or that of the depth "
+        "map, where white is near unless it is inverted."
+    )
+    defaults: ClassVar[dict[str, Any]] = {"strength": 1.0}
     fields = ("image", "depth_map")
     tries = (
         Example("a metal green sphere on a marble floor", {"image": "red-sphere.png"}),
@@ -97,7 +102,7 @@ class DepthToImage(PictureTab):
         if not looked:
             yield {self._note: gr.skip()}
             return
-        owner = new_session(session)["owner"]
+        owner = self.shared.owners.of(session)
         try:
             if own := kept_name(depth_map):
                 note = "The depth map that you gave: what is near is white."
@@ -125,46 +130,3 @@ class DepthToImage(PictureTab):
         while service.status["state"] == "starting":
             await asyncio.sleep(0.2)
         return base64.b64decode(await service.query("depth", model=model, picture=str(path)))
-
-    async def call(
-        self,
-        image: str,
-        prompt: str,
-        model: str,
-        depth_map: str = "",
-        invert_depth: bool = False,
-        strength: float = 1.0,
-        fit: str = "crop",
-        negative_prompt: str = "",
-        scheduler: str = "",
-        schedule_type: str = "",
-        steps: int = 25,
-        guidance_scale: float = 5.0,
-        width: int = 0,
-        height: int = 0,
-        seed: int = 0,
-        count: int = 1,
-        owner: str = "",
-    ) -> list[dict[str, Any]]:
-        """As image_to_image, keeping the depth of the picture: an estimate, or that of the depth
-        map, where white is near unless it is inverted.
-        """
-        return await self.draw(
-            owner,
-            image=image,
-            depth_map=depth_map,
-            invert_depth=invert_depth,
-            prompt=prompt,
-            model=model,
-            strength=strength,
-            fit=fit,
-            negative_prompt=negative_prompt,
-            scheduler=scheduler,
-            schedule_type=schedule_type,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            seed=seed,
-            count=count,
-        )

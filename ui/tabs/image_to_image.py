@@ -1,7 +1,5 @@
 """Tab "Image to image"."""
 
-from typing import Any
-
 from ui.controls import fit_group, size_group, strength_group
 from ui.shared import Inputs
 from ui.tabs.picture_tab import Example, PictureTab
@@ -14,6 +12,10 @@ class ImageToImage(PictureTab):
 
     title = "Image to image"
     task = "image-to-image"
+    about = (
+        "As text_to_image, beginning with a picture: a PNG, JPEG or WebP file in base64. Of the "
+        "steps, the part that strength says is made. fit is crop, resize or fill."
+    )
     tries = (
         Example("a large shiny blue sphere on a wooden floor", {"image": "red-sphere.png"}),
         Example("a large shiny green cube on a slate floor", {"image": "blue-cube.png"}),
@@ -25,42 +27,3 @@ class ImageToImage(PictureTab):
         inputs |= strength_group(inputs["steps"])
         inputs |= size_group(self.shared, self.task, inputs["model"])
         return inputs | fit_group()
-
-    async def call(
-        self,
-        image: str,
-        prompt: str,
-        model: str,
-        strength: float = 0.8,
-        fit: str = "crop",
-        negative_prompt: str = "",
-        scheduler: str = "",
-        schedule_type: str = "",
-        steps: int = 25,
-        guidance_scale: float = 5.0,
-        width: int = 0,
-        height: int = 0,
-        seed: int = 0,
-        count: int = 1,
-        owner: str = "",
-    ) -> list[dict[str, Any]]:
-        """As text_to_image, beginning with a picture: a PNG, JPEG or WebP file in base64. Of the
-        steps, the part that strength says is made. fit is crop, resize or fill.
-        """
-        return await self.draw(
-            owner,
-            image=image,
-            prompt=prompt,
-            model=model,
-            strength=strength,
-            fit=fit,
-            negative_prompt=negative_prompt,
-            scheduler=scheduler,
-            schedule_type=schedule_type,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            seed=seed,
-            count=count,
-        )

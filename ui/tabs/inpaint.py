@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import gradio as gr
 from gradio.components import Component
@@ -13,7 +13,7 @@ from engine.pictures import open_picture
 from ui.controls import size_group, span, strength_group
 from ui.given import upload
 from ui.markup import hint
-from ui.session import NOTHING, kept_in_browser, kept_name, new_session
+from ui.session import NOTHING, kept_in_browser, kept_name
 from ui.shared import SILENT, Inputs, Shared, warn
 from ui.sketch import mask_file, sketch, to_paint_on
 from ui.tabs.picture_tab import Example, PictureTab
@@ -30,6 +30,12 @@ class Inpaint(PictureTab):
 
     title = "Inpaint"
     task = "inpaint"
+    about = (
+        "As image_to_image, painting anew where the mask, of the same size, is white. What the "
+        "mask and its blur do not reach stays as it is. With a padding only the marked part and "
+        "so many pixels around it are worked on. fill is original, noise or blank."
+    )
+    defaults: ClassVar[dict[str, Any]] = {"strength": 1.0}
     layout = "halves"
     fields = ("image", "mask")
     tries = (
@@ -107,7 +113,7 @@ class Inpaint(PictureTab):
         """What is painted becomes a mask of the size of the picture first."""
 
         async def paint(session: Any, image: Any, uploaded: Any, layers: list[bytes]) -> Any:
-            owner = new_session(session)["owner"]
+            owner = self.shared.owners.of(session)
             if kept_name(uploaded):
                 return uploaded
             try:
@@ -131,55 +137,7 @@ class Inpaint(PictureTab):
     def _picture(self, session: Any, name: Any) -> Any:
         """What is painted over; None where nothing was given. Takes a while for a large one."""
         try:
-            path = self.shared.service.given(kept_name(name), new_session(session)["owner"])
+            path = self.shared.service.given(kept_name(name), self.shared.owners.of(session))
             return to_paint_on(open_picture(path))
         except EngineError:
             return None
-
-    async def call(
-        self,
-        image: str,
-        mask: str,
-        prompt: str,
-        model: str,
-        strength: float = 1.0,
-        fill: str = "original",
-        mask_blur: int = 4,
-        padding: int | None = None,
-        invert_mask: bool = False,
-        negative_prompt: str = "",
-        scheduler: str = "",
-        schedule_type: str = "",
-        steps: int = 25,
-        guidance_scale: float = 5.0,
-        width: int = 0,
-        height: int = 0,
-        seed: int = 0,
-        count: int = 1,
-        owner: str = "",
-    ) -> list[dict[str, Any]]:
-        """As image_to_image, painting anew where the mask, of the same size, is white. What the
-        mask and its blur do not reach stays as it is. With a padding only the marked part and so
-        many pixels around it are worked on. fill is original, noise or blank.
-        """
-        return await self.draw(
-            owner,
-            image=image,
-            mask=mask,
-            prompt=prompt,
-            model=model,
-            strength=strength,
-            fill=fill,
-            mask_blur=mask_blur,
-            padding=padding,
-            invert_mask=invert_mask,
-            negative_prompt=negative_prompt,
-            scheduler=scheduler,
-            schedule_type=schedule_type,
-            steps=steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            seed=seed,
-            count=count,
-        )

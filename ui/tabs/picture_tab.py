@@ -16,7 +16,7 @@ from engine.service.metadata import read_record
 from ui.controls import prompt_group
 from ui.given import connect_upload, upload
 from ui.pictures import Curtain
-from ui.session import NOTHING, kept_in_browser, new_session
+from ui.session import NOTHING, kept_in_browser
 from ui.shared import SILENT, Inputs, Shared
 from ui.stage import Result
 from ui.tabs.tab import Tab
@@ -83,7 +83,7 @@ class PictureTab(Tab):
 
     def choose(self, one: Example, session: Any) -> dict[Component, Any]:
         """Updates that give the tab what an example begins with."""
-        session = new_session(session)
+        session = self.shared.owners.session(session)
         updates: dict[Component, Any] = {
             self.shared.session: session,
             self.inputs["prompt"]: one.prompt,
@@ -106,7 +106,7 @@ class PictureTab(Tab):
             """The picture that the result began with, and the result."""
             pair = None
             if both and results:
-                owner = new_session(session)["owner"]
+                owner = self.shared.owners.of(session)
                 pair = await asyncio.to_thread(self._before, results[shown], owner)
             return {
                 curtain: gr.update(value=pair, visible=pair is not None),

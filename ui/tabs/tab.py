@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import gradio as gr
 from gradio.events import Dependency, api
 
-from ui.api import draw
+from ui.api import endpoint
 from ui.bind import Binding
 from ui.controls import (
     ENDS,
@@ -22,7 +22,6 @@ from ui.controls import (
 )
 from ui.panel import Panel
 from ui.samplers import sampler_group
-from ui.session import kept_in_browser
 from ui.shared import Inputs, Shared
 from ui.stage import Parts, build_stage
 
@@ -32,13 +31,17 @@ __all__ = ["Tab"]
 class Tab(ABC):
     """One task of the page. A new one is a subclass in a module of its own, listed in `TABS`.
 
-    title: written on the tab. task: of its Requests. examples: prompts to try, for a tab with a
-    prompt. layout: a class of the style sheet for its desk. inputs: what a run is made of, once
-    built; parts, actions: of its stage and below its prompt, likewise.
+    title: written on the tab. task: of its Requests. about, defaults: of its endpoint, as
+    `ui.api.endpoint`. examples: prompts to try, for a tab with a prompt. layout: a class of the
+    style sheet for its desk. inputs: what a run is made of, once built; parts, actions: of its
+    stage and below its prompt, likewise. asked: ids of its jobs that a page found when it was
+    opened.
     """
 
     title: ClassVar[str]
     task: ClassVar[str]
+    about: ClassVar[str]
+    defaults: ClassVar[dict[str, Any]] = {}
     examples: ClassVar[tuple[str, ...]] = ()
     layout: ClassVar[str] = ""
 
@@ -51,7 +54,7 @@ class Tab(ABC):
         self.parts: Parts
         self.actions: Actions
         self.sends: list[gr.Button] = []
-        self._run = kept_in_browser(self.task)
+        self.asked = gr.State([])
 
     @abstractmethod
     def compose(self) -> Inputs:
@@ -60,10 +63,6 @@ class Tab(ABC):
     @abstractmethod
     def settings(self) -> Inputs:
         """Place how it is made, above the number of pictures and the seed."""
-
-    @abstractmethod
-    async def call(self, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
-        """The endpoint; its parameters are those of the API, a default for all but the needed."""
 
     def text_settings(self) -> Inputs:
         """Place the settings of a run that reads a text."""
@@ -88,10 +87,6 @@ class Tab(ABC):
         """What submits a run: called as the method of an event."""
         return self.actions.generate.click
 
-    async def draw(self, owner: str, **values: Any) -> list[dict[str, Any]]:
-        """As ui.api.draw, for the tab's task."""
-        return await draw(self.shared, self.task, owner, **values)
-
     def build(self, place_sending: Callable[[], list[gr.Button]]) -> list[Dependency]:
         """Lay the tab out, inside `gr.Tabs`; returns the events that end when a run has ended.
 
@@ -111,7 +106,8 @@ class Tab(ABC):
                 self.inputs |= self.settings() | count_group() | seed_group(self.parts)
             with gr.Column(elem_classes="beneath"):
                 panel = Panel(self.shared.service)
-            api(self.call, api_name=self.task.replace("-", "_"), concurrency_limit=None)
+            call = endpoint(self.shared, self.task, self.about, self.defaults)
+            api(call, api_name=self.task.replace("-", "_"), concurrency_limit=None)
         return Binding(
             self.shared,
             task=self.task,
@@ -119,6 +115,6 @@ class Tab(ABC):
             parts=self.parts,
             panel=panel,
             actions=self.actions,
-            run=self._run,
+            asked=self.asked,
             started=self.started(),
         ).connect()

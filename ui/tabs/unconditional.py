@@ -1,6 +1,6 @@
 """Tab "Unconditional"."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gradio as gr
 
@@ -11,14 +11,18 @@ from ui.tabs.tab import Tab
 
 __all__ = ["Unconditional"]
 
-STEPS = 50
-
 
 class Unconditional(Tab):
     """A picture that nobody described, and how it comes out of noise."""
 
     title = "Unconditional"
     task = "unconditional"
+    about = (
+        "Draw, wait, and return for every picture its seeds, its size and the address of its "
+        "PNG, relative to the page. An empty scheduler is the model's own, an empty schedule "
+        "type the scheduler's. `Euler Karras` says both in one."
+    )
+    defaults: ClassVar[dict[str, Any]] = {"steps": 50}
 
     def compose(self) -> Inputs:
         gr.HTML(
@@ -30,28 +34,4 @@ class Unconditional(Tab):
     def settings(self) -> Inputs:
         models = model_group(self.shared, self.task)
         samplers = sampler_group(self.shared, self.task, models["model"])
-        return {**models, **samplers, **steps_group(STEPS, elem_classes="live")}
-
-    async def call(
-        self,
-        model: str,
-        scheduler: str = "",
-        schedule_type: str = "",
-        steps: int = STEPS,
-        seed: int = 0,
-        count: int = 1,
-        owner: str = "",
-    ) -> list[dict[str, Any]]:
-        """Draw, wait, and return for every picture its seed, its size and the address of its PNG,
-        relative to the page. An empty scheduler is the model's own, an empty schedule type the
-        scheduler's. `Euler Karras` says both in one.
-        """
-        return await self.draw(
-            owner,
-            model=model,
-            scheduler=scheduler,
-            schedule_type=schedule_type,
-            steps=steps,
-            seed=seed,
-            count=count,
-        )
+        return {**models, **samplers, **steps_group(self.defaults["steps"], elem_classes="live")}
