@@ -29,8 +29,8 @@ ENDING = ("saving", "done", "stopped", "failed")
 class Binding:
     """The handlers of one tab, on its components.
 
-    asked: ids of the jobs of the tab that a page finds when it is opened. started: what submits
-    one, as the method of an event.
+    asked: ids of the jobs of the tab that a page finds when it is opened; seen: of those that it
+    has shown to their end. started: what submits one, as the method of an event.
     """
 
     def __init__(
@@ -43,12 +43,13 @@ class Binding:
         panel: Panel,
         actions: Actions,
         asked: gr.State,
+        seen: gr.State,
         started: Callable[..., Dependency],
     ) -> None:
         self._shared, self._service, self._task = shared, shared.service, task
-        self._inputs, self._parts, self._panel, self._asked = inputs, parts, panel, asked
+        self._inputs, self._parts, self._panel = inputs, parts, panel
+        self._asked, self._seen = asked, seen
         self._actions, self._started = actions, started
-        self._seen = gr.State(())  # ids of the jobs whose end the page has shown
         self._latest: dict[str, int] = {}
 
     def connect(self) -> list[Dependency]:

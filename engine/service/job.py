@@ -114,16 +114,15 @@ class Job:
 
     @property
     def info(self) -> JobInfo:
-        queued = self.last(Queued)
-        state = STATES.get(type(self.events[-1]), "running")
-        waits = state == "waiting" and queued is not None
+        latest = self.events[-1]
+        place, starts = (latest.position, latest.starts) if isinstance(latest, Queued) else (0, 0.0)
         return JobInfo(
             id=self.id,
             label=self.label,
             request=self.request,
-            state=state,
-            position=queued.position if waits else 0,
-            starts=queued.starts if waits else 0.0,
+            state=STATES.get(type(latest), "running"),
+            position=place,
+            starts=starts,
             created=self.created,
             images=self.images,
         )

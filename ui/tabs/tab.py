@@ -47,7 +47,7 @@ class Tab(ABC):
 
     def __init__(self, shared: Shared) -> None:
         """To be called outside `gr.Tabs`: what lies in a tab that has not been opened yet is not
-        read from the browser."""
+        read from the browser, and what lies between two tabs confuses their order."""
         self.shared = shared
         self.inputs: Inputs = {}
         self.tab: gr.Tab
@@ -55,6 +55,7 @@ class Tab(ABC):
         self.actions: Actions
         self.sends: list[gr.Button] = []
         self.asked = gr.State([])
+        self._ended = gr.State(())
 
     @abstractmethod
     def compose(self) -> Inputs:
@@ -116,5 +117,6 @@ class Tab(ABC):
             panel=panel,
             actions=self.actions,
             asked=self.asked,
+            seen=self._ended,
             started=self.started(),
         ).connect()
