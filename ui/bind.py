@@ -1,6 +1,7 @@
 """Ties a tab's buttons to the service. Values travel by name into a Request."""
 
 from collections.abc import AsyncIterator, Callable
+from itertools import count
 from typing import Any
 
 import gradio as gr
@@ -50,7 +51,8 @@ class Binding:
         self._inputs, self._parts, self._panel = inputs, parts, panel
         self._asked, self._seen = asked, seen
         self._actions, self._started = actions, started
-        self._latest: dict[str, int] = {}
+        self._turns = count()
+        self._latest: dict[str, int] = {}  # page -> its latest watcher
 
     def connect(self) -> list[Dependency]:
         """Register the events, once; returns those that end when nothing runs any more."""
@@ -108,7 +110,7 @@ class Binding:
         connection that was lost.
         """
         owner, name = self._shared.owners.of(session), str(page.session_hash)
-        turn = self._latest[name] = self._latest.get(name, 0) + 1
+        turn = self._latest[name] = next(self._turns)
         try:
             async for changed in self._watch(owner, asked, results, seen):
                 if self._latest.get(name) != turn:
@@ -155,7 +157,8 @@ class Binding:
         parts, actions, record = self._parts, self._actions, IDLE.changes
         try:
             async for view in views(self._service.events(job.id, owner), self._first(job)):
-                changed = parts.update(view, self._made(view), before)
+                new = self._made(view) if view.phase == "saving" else []
+                changed = parts.update(view, new, before)
                 # always: of a list that is in every event Gradio sends only what is new
                 changed[parts.film.strip] = markup.film(view)
                 if view.changes != record:

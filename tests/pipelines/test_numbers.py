@@ -7,22 +7,24 @@ import pytest
 import torch
 
 from engine.errors import EngineError
-from engine.pipelines import DiffusionPipeline
+from engine.pipelines.stable_diffusion import StableDiffusionPipeline
 
 ARGUMENTS = {"prompt": "a red ball", "num_inference_steps": 2, "output_type": "np"}
 
 
 @pytest.fixture
-def pipeline(tiny_checkpoint: Path) -> DiffusionPipeline:
-    return DiffusionPipeline.from_pretrained(tiny_checkpoint, dtype=torch.float16)
+def pipeline(tiny_checkpoint: Path) -> StableDiffusionPipeline:
+    return StableDiffusionPipeline.from_pretrained(tiny_checkpoint, dtype=torch.float16)
 
 
-def draw(pipeline: DiffusionPipeline, **more: object) -> np.ndarray:
+def draw(pipeline: StableDiffusionPipeline, **more: object) -> np.ndarray:
     generator = torch.Generator().manual_seed(1)
     return pipeline(generator=generator, **(ARGUMENTS | more)).images
 
 
-def test_an_autoencoder_that_overflows_decodes_in_float32(pipeline: DiffusionPipeline) -> None:
+def test_an_autoencoder_that_overflows_decodes_in_float32(
+    pipeline: StableDiffusionPipeline,
+) -> None:
     with torch.no_grad():
         pipeline.vae.decoder.conv_out.weight[0].mul_(2e5)
         pipeline.vae.decoder.conv_out.bias[0] = 6e4
@@ -40,7 +42,7 @@ def test_an_autoencoder_that_overflows_decodes_in_float32(pipeline: DiffusionPip
 
 
 def test_latents_that_are_no_numbers_end_in_words_not_in_a_black_picture(
-    pipeline: DiffusionPipeline,
+    pipeline: StableDiffusionPipeline,
 ) -> None:
     with torch.no_grad():
         pipeline.unet.conv_out.weight.fill_(torch.nan)
