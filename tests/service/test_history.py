@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import EngineError
 from engine.service.history import History, owner_folder
 
 
@@ -37,7 +38,7 @@ def test_what_fails_leaves_nothing(
     monkeypatch.setattr(os, call, fail)
     if call == "replace" and nth == 1:
         history.save(b"second", "ann", "job", 1)
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(EngineError, match="Input/output"):
         history.save(b"third", "ann", "job", 2)
     files = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert files == ["job-0.png", "job-1.png"][: 2 if call == "replace" and nth else 1]
