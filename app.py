@@ -97,7 +97,8 @@ def main() -> None:
     from engine.service import ProcessWorker, Service
     from ui.app import build_page, page_options
     from ui.pictures import PictureRoute
-    from ui.session import Owners, load_secret
+    from ui.secret import load_secret
+    from ui.session import Owners
 
     models, outputs = options.models.resolve(), options.outputs.resolve()
     service = Service(lambda: ProcessWorker(options.device, options.dtype, models), outputs, models)

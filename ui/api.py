@@ -32,12 +32,10 @@ def endpoint(
     Its parameters are the fields of a `Request` that mean something in the task, and `owner`.
     about: for the page that describes the API. defaults: where they are not those of a `Request`.
     """
-    ours, others = FIELDS[task], set().union(*FIELDS.values())
+    ours, unused = FIELDS[task], Request("", task=task).unused
     known = {field.name: field for field in fields(Request) if field.name not in UNASKED}
     names = [
-        name
-        for name in known
-        if name in ours or (name not in others and (name not in SIDES or "prompt" in ours))
+        name for name in known if name not in unused and (name not in SIDES or "prompt" in ours)
     ]
     names.sort(key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
     parameters = [

@@ -7,8 +7,6 @@ travel inside the event as data: no file, no second request.
 """
 
 import base64
-import hashlib
-import hmac
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +18,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
+
+from ui.secret import is_signed, sign
 
 __all__ = ["Curtain", "PictureRoute", "Shelf", "Stage", "address_of"]
 
@@ -34,19 +34,15 @@ class PictureRoute:
     def address(self, path: str | Path) -> str:
         """Relative to the page, so that it holds behind any proxy."""
         name = Path(path).resolve().relative_to(self._outputs).as_posix()
-        return f"pictures/{self._sign(name)}/{name}"
+        return f"pictures/{sign(self._secret, name)}/{name}"
 
     def route(self) -> Route:
         return Route("/pictures/{signature}/{name:path}", self._serve)
 
-    def _sign(self, name: str) -> str:
-        return hmac.new(self._secret, name.encode(), hashlib.sha256).hexdigest()[:32]
-
     async def _serve(self, request: Request) -> FileResponse:
         name = request.path_params["name"]
         path = self._outputs / name
-        given = request.path_params["signature"]
-        signed = hmac.compare_digest(self._sign(name).encode(), given.encode())
+        signed = is_signed(self._secret, name, request.path_params["signature"])
         if not signed or not path.is_file():
             raise HTTPException(404, "No such picture.")
         with path.open("rb") as file:

@@ -43,7 +43,6 @@ class View:
     prompt: of the run.
     settings: what the pictures in hand were begun with, by the names of the fields of a Request;
         empty if unknown.
-    starts: unix time at which it is likely to begin, 0 while unknown.
     changes: of those settings on the way, in order; also those that were refused.
     loaded: components that the run had to load (known once it is done).
     trace: as Finished.trace (known once it is done).
@@ -64,7 +63,6 @@ class View:
     together: int = 1
     prompt: str = ""
     film: tuple[Frame, ...] = ()
-    starts: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)
     changes: tuple[Changed, ...] = ()
     loaded: tuple[str, ...] = ()
@@ -123,7 +121,7 @@ def fold(event: Event, view: View) -> View:
 def _(event: Queued, view: View) -> View:
     ahead = event.position - 1
     message = f"Waiting: {ahead} ahead of you" if ahead > 0 else "Waiting for the engine"
-    return replace(view, phase="queued", message=message, starts=event.starts)
+    return replace(view, phase="queued", message=message)
 
 
 @fold.register

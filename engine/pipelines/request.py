@@ -99,16 +99,19 @@ class Request:
         self._check_pictures()
         if "prompt" in FIELDS[self.task]:
             self._check_latent()
-        counted = "variation_seed" if self.variation_strength else "seed"
-        first = getattr(self, counted)
-        if first + self.count - 1 > LIMITS[counted][1]:
-            raise RequestError(f"{counted} is {first}: with {self.count} images it runs out.")
+        first = getattr(self, self._counted)
+        if first + self.count - 1 > LIMITS[self._counted][1]:
+            raise RequestError(f"{self._counted} is {first}: with {self.count} images it runs out.")
         return self
 
     def part(self, first: int, count: int) -> Self:
         """The request for `count` of the images alone, from image `first` on."""
-        counted = "variation_seed" if self.variation_strength else "seed"
-        return replace(self, count=count, **{counted: getattr(self, counted) + first})
+        return replace(self, count=count, **{self._counted: getattr(self, self._counted) + first})
+
+    @property
+    def _counted(self) -> str:
+        """The field that tells the images of a run apart."""
+        return "variation_seed" if self.variation_strength else "seed"
 
     @property
     def unused(self) -> frozenset[str]:

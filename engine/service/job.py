@@ -33,8 +33,7 @@ class JobInfo:
     """A job as its owner sees it in a list.
 
     state: waiting, running, done, stopped or failed. position, starts: of a waiting one, as in
-    Queued, else 0. created: unix time in seconds. images: how many are finished. label: as its
-    owner wished.
+    Queued, else 0. created: unix time in seconds. label: as its owner wished.
     """
 
     id: str
@@ -44,7 +43,6 @@ class JobInfo:
     position: int
     starts: float
     created: float
-    images: int
 
     @property
     def ended(self) -> bool:
@@ -124,7 +122,6 @@ class Job:
             position=place,
             starts=starts,
             created=self.created,
-            images=self.images,
         )
 
     def last(self, kind: type[E]) -> E | None:

@@ -101,7 +101,7 @@ class Jobs:
         if isinstance(last, Finished) and job.images:
             seconds = last.figures.get("denoise_seconds", last.seconds)
             self._pace.learn(job.request, job.images, seconds)
-        self._prune()
+        self.prune()
         self._tell(job)
 
     def remove(self, job: Job) -> bool:
@@ -120,7 +120,7 @@ class Jobs:
         self._line.move(job, place)
         self._tell(job)
 
-    def _prune(self) -> None:
+    def prune(self) -> None:
         """Forget the oldest of the jobs that ended, down to as many as are kept."""
         ended = [job for job in self._kept.values() if job.ended]
         for job in ended[: -self.max_films]:

@@ -159,6 +159,7 @@ class Service:
             found = self._jobs.find(job, owner)
             if self._jobs.remove(found):
                 found.publish(Cancelled())
+                self._jobs.prune()
             elif found is self._jobs.running:
                 self._interrupt(found)
 
@@ -272,6 +273,7 @@ class Service:
         while (job := self._jobs.first) is not None:
             self._jobs.remove(job)
             job.publish(Failed(message=message))
+        self._jobs.prune()
 
     def _cancel_waiting(self, owner: str) -> None:
         with self._lock:

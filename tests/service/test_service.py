@@ -24,6 +24,13 @@ from engine.service.presence import Presence
 from tests.service.stub import LIMIT, StubThread, request, until, wait_for, watch
 
 
+async def begun(service: Service, steps: int = 500) -> str:
+    """A job of ann that draws now."""
+    job = service.submit(request(steps=steps), "ann")
+    await wait_for(service, job, Started)
+    return job
+
+
 async def works(service: Service) -> bool:
     """Whether one more job runs to its end."""
     return isinstance((await watch(service, service.submit(request(), "ann")))[-1], Finished)
@@ -62,8 +69,7 @@ async def test_the_images_in_hand_can_be_the_last(service: Service) -> None:
 
 
 async def test_owners_take_turns_and_order_their_own_jobs(service: Service) -> None:
-    first = service.submit(request(steps=500), "ann")
-    await wait_for(service, first, Started)
+    first = await begun(service)
     ann = [service.submit(request(), "ann") for _ in range(3)]
     bob = service.submit(request(), "bob")
     service.move(ann[2], "ann", 0)
@@ -77,8 +83,7 @@ async def test_owners_take_turns_and_order_their_own_jobs(service: Service) -> N
 
 
 async def test_an_owner_sees_all_own_jobs_and_no_others(service: Service) -> None:
-    first = service.submit(request(steps=500), "ann")
-    await wait_for(service, first, Started)
+    first = await begun(service)
     waiting = service.submit(request("a cone"), "ann")
     service.submit(request(), "bob")
     seen = []
@@ -110,8 +115,7 @@ async def test_closing_the_last_page_cancels_what_waits_if_so_wished(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Presence, "grace", 0.05)
-    running = service.submit(request(steps=100), "ann")
-    await wait_for(service, running, Started)
+    running = await begun(service, steps=100)
     waiting = [service.submit(request(), owner) for owner in ("ann", "bob")]
     for owner, wish in (("ann", True), ("bob", False)):
         service.enter(owner, "page", cancels=wish)
@@ -176,6 +180,17 @@ async def test_a_waiting_job_is_cancelled_without_a_run(service: Service) -> Non
     assert (await service.query("counts"))["runs"] == 2
 
 
+async def test_of_jobs_cancelled_in_line_only_the_latest_are_kept(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Jobs, "max_ended", 3)
+    running = await begun(service)
+    for _ in range(10):
+        service.cancel(service.submit(request(), "ann"), "ann")
+    assert len(service.jobs("ann")) == 1 + 3
+    service.cancel(running, "ann")
+
+
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [
@@ -223,8 +238,7 @@ async def test_the_queue_of_an_owner_is_bounded(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Jobs, "max_own", 1)
-    running = service.submit(request(steps=500), "ann")
-    await wait_for(service, running, Started)
+    running = await begun(service)
     service.submit(request(), "ann")
     with pytest.raises(QueueFull, match="1 jobs of yours are waiting"):
         service.submit(request(), "ann")
@@ -234,8 +248,7 @@ async def test_the_queue_of_an_owner_is_bounded(
 
 async def test_the_queue_is_bounded(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Jobs, "max_waiting", 2)
-    running = service.submit(request(steps=500), "ann")
-    await wait_for(service, running, Started)
+    running = await begun(service)
     waiting = [service.submit(request(), "ann") for _ in range(2)]
     with pytest.raises(QueueFull, match="2 jobs are waiting"):
         service.submit(request(), "ann")

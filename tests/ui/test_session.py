@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from tests.ui.stub import SECRET
-from ui.session import Owners, load_secret
+from ui.secret import load_secret
+from ui.session import Owners
 
 OWNERS = Owners(SECRET)
 JUNK: list[object] = [None, {}, "x", 7, {"owner": "guess", "job": 3}, {"owner": 7}]
