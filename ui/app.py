@@ -1,16 +1,19 @@
 """The page: header, tabs, and what they share."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.routing import Route
 
 from engine.service import Service
 from ui import markup
 from ui.pictures import PictureRoute
+from ui.preferences import build_preferences
+from ui.queue import build_queue
 from ui.send import connect_sending, send_group
 from ui.session import Owners, kept_in_browser
 from ui.shared import SILENT, Shared
@@ -25,7 +28,7 @@ WAITING = 1_000  # joins that Gradio's own queue holds; ours orders the work
 
 
 def build_page(service: Service, models: Path, route: PictureRoute, owners: Owners) -> gr.Blocks:
-    """The Blocks, ready for `launch(**page_options(route))`."""
+    """The Blocks, ready for `launch(**page_options(...))`."""
     with gr.Blocks(
         title="Stepwise",
         analytics_enabled=False,
@@ -44,7 +47,8 @@ def build_page(service: Service, models: Path, route: PictureRoute, owners: Owne
         compare = Compare(shared, tabs[0])
         with gr.Tabs(elem_classes="tasks"):
             sending = partial(send_group, targets)
-            ended = [event for tab in tabs for event in tab.build(sending)] + compare.build()
+            runs = [*(tab.build(sending) for tab in tabs), compare.build()]
+        build_preferences(shared)
         for tab in tabs:
             connect_sending(shared, tab.parts, tab.sends, targets)
 
@@ -54,6 +58,8 @@ def build_page(service: Service, models: Path, route: PictureRoute, owners: Owne
             return [[job.id for job in jobs if job.label == tab.task] for tab in tabs]
 
         opened.then(find_jobs, session, [tab.asked for tab in tabs], **SILENT)
+        titles = {tab.task: tab.title for tab in tabs} | {compare.task: compare.title}
+        build_queue(shared, titles, [opened, *(event for one in runs for event in one.begun)])
 
         async def watch_engine() -> AsyncIterator[str]:
             """The state of the engine until it has started, at first or again."""
@@ -68,13 +74,13 @@ def build_page(service: Service, models: Path, route: PictureRoute, owners: Owne
                 await asyncio.sleep(0.5)
 
         page.load(watch_engine, None, chip, **SILENT)
-        for event in ended:
+        for event in (event for one in runs for event in one.ended):
             event.then(watch_engine, None, chip, **SILENT)
     return page.queue(default_concurrency_limit=None, max_size=WAITING)
 
 
-def page_options(route: PictureRoute) -> dict[str, Any]:
-    """What `launch()` needs for the page to look and work as built."""
+def page_options(routes: Sequence[Route]) -> dict[str, Any]:
+    """What `launch()` needs for the page to look and work as built. routes: served beside it."""
     return {
         "theme": theme(),
         "css_paths": stylesheets(),
@@ -89,5 +95,5 @@ def page_options(route: PictureRoute) -> dict[str, Any]:
         "enable_monitoring": False,
         "show_error": True,
         "max_file_size": "32mb",
-        "app_kwargs": {"routes": [route.route()]},
+        "app_kwargs": {"routes": routes},
     }

@@ -1,7 +1,6 @@
 """Ties a tab's buttons to the service. Values travel by name into a Request."""
 
 from collections.abc import AsyncIterator, Callable
-from itertools import count
 from typing import Any
 
 import gradio as gr
@@ -14,9 +13,10 @@ from ui import hood, markup
 from ui.changes import LIVE
 from ui.controls import Actions
 from ui.jobs import current, jobs_of
+from ui.latest import Latest
 from ui.panel import Panel
 from ui.request import request_from
-from ui.shared import SILENT, Inputs, Shared, warn
+from ui.shared import SILENT, Inputs, Runs, Shared, warn
 from ui.stage import KEPT, Parts, Result
 from ui.steer import connect_steering
 from ui.stream import IDLE, View, views
@@ -51,11 +51,10 @@ class Binding:
         self._inputs, self._parts, self._panel = inputs, parts, panel
         self._asked, self._seen = asked, seen
         self._actions, self._started = actions, started
-        self._turns = count()
-        self._latest: dict[str, int] = {}  # page -> its latest watcher
+        self._latest = Latest()
 
-    def connect(self) -> list[Dependency]:
-        """Register the events, once; returns those that end when nothing runs any more."""
+    def connect(self) -> Runs:
+        """Register the events, once."""
         parts, session, actions = self._parts, self._shared.session, self._actions
         submitted = self._started(
             self.submit,
@@ -79,7 +78,8 @@ class Binding:
             button.click(handler, session, button, queue=False, **SILENT)
         self._panel.connect(self._inputs)
         connect_steering(self._shared, self._inputs, self._task)
-        return [submitted.then(**watching), self._asked.change(**watching)]
+        ended = [submitted.then(**watching), self._asked.change(**watching)]
+        return Runs([submitted], ended)
 
     async def submit(self, session: Any, **values: Any) -> dict[Component, Any]:
         """Hand the run to the service; returns at once."""
@@ -104,21 +104,11 @@ class Binding:
         seen: tuple[str, ...],
         page: gr.Request,
     ) -> AsyncIterator[dict[Component, Any]]:
-        """Show the tab's jobs, one after the other, until none is left; also after a reload.
-
-        The latest watcher of a page is the one that shows: an earlier one may belong to a
-        connection that was lost.
-        """
-        owner, name = self._shared.owners.of(session), str(page.session_hash)
-        turn = self._latest[name] = next(self._turns)
-        try:
-            async for changed in self._watch(owner, asked, results, seen):
-                if self._latest.get(name) != turn:
-                    return
-                yield changed
-        finally:
-            if self._latest.get(name) == turn:
-                del self._latest[name]
+        """Show the tab's jobs, one after the other, until none is left; also after a reload."""
+        owner = self._shared.owners.of(session)
+        changes = self._watch(owner, asked, results, seen)
+        async for changed in self._latest.of(str(page.session_hash), changes):
+            yield changed
 
     async def _watch(
         self, owner: str, asked: list[str], results: list[Result], known: tuple[str, ...]

@@ -1,6 +1,7 @@
 """Every piece of HTML that carries a value. `gr.HTML` escapes nothing, so all is escaped here."""
 
 import base64
+import time
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -11,7 +12,7 @@ from ui.changes import told
 from ui.stream import View
 from ui.theme import ASSETS
 
-__all__ = ["alert", "counted", "device", "film", "header", "hint", "status"]
+__all__ = ["alert", "counted", "device", "film", "header", "hint", "starts", "status"]
 
 HINT = "Settings marked live take effect at the next step."
 
@@ -43,8 +44,14 @@ def status(view: View) -> str:
         f'<div class="line" data-phase="{view.phase}" data-step="{view.step}" '
         f'data-say="{escape(_said(view))}">'
         f'<div class="bar" style="--done:{done:.4f}"></div>'
-        f"<p><strong>{escape(view.message)}</strong>{_numbers(view)}</p>{_news(view)}</div>"
+        f"<p><strong>{escape(view.message)}</strong>{_numbers(view)}{starts(view.starts)}</p>"
+        f"{_news(view)}</div>"
     )
+
+
+def starts(when: float) -> str:
+    """When something is likely to start; assets/js counts down. when: unix time, 0 is unknown."""
+    return f'<span data-in="{when - time.time():.0f}"></span>' if when else ""
 
 
 def _news(view: View) -> str:

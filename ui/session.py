@@ -51,10 +51,15 @@ class Owners:
         """The owner alone."""
         return self.session(kept)["owner"]
 
+    def known(self, token: str) -> bool:
+        """Whether it is one of ours."""
+        name, _, signature = token.partition(".")
+        whole = TOKEN.fullmatch(name) is not None
+        return whole and is_signed(self._secret, f"owner {name}", signature)
+
     def checked(self, token: str) -> str:
         """The token itself if it is one of ours, else a new one."""
-        name, _, signature = token.partition(".")
-        if TOKEN.fullmatch(name) and is_signed(self._secret, f"owner {name}", signature):
+        if self.known(token):
             return token
         name = secrets.token_hex(16)
         return f"{name}.{sign(self._secret, f'owner {name}')}"

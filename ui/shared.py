@@ -15,7 +15,7 @@ from engine.service import Service
 from ui.pictures import PictureRoute
 from ui.session import Owners
 
-__all__ = ["SILENT", "Inputs", "Shared", "able_models", "named_model", "offer", "warn"]
+__all__ = ["SILENT", "Inputs", "Runs", "Shared", "able_models", "named_model", "offer", "warn"]
 
 Inputs = dict[str, Component]
 """Field of a Request -> the component that asks for it."""
@@ -43,6 +43,14 @@ class Shared:
     owners: Owners
     session: gr.BrowserState
     opened: Dependency
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Events of a tab. begun: end when a run has been put in line; ended: when none goes on."""
+
+    begun: list[Dependency]
+    ended: list[Dependency]
 
 
 def warn(message: str) -> None:

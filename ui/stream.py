@@ -37,6 +37,7 @@ class View:
         so far; of the whole run once it is done.
     preview: JPEG that is new in this view, or None to leave the picture as it is.
     saved: the finished images so far, in order.
+    starts: of a run that waits, as Queued.starts.
     count: pictures of the run, 0 until it has started. first: how many of them come before those
         in hand. together: how many are in hand, drawn at once.
     film: frames of the filmstrip of those in hand; none for runs that make none.
@@ -58,6 +59,7 @@ class View:
     seconds: float = 0.0
     preview: bytes | None = None
     saved: tuple[Saved, ...] = ()
+    starts: float = 0.0
     count: int = 0
     first: int = 0
     together: int = 1
@@ -121,13 +123,14 @@ def fold(event: Event, view: View) -> View:
 def _(event: Queued, view: View) -> View:
     ahead = event.position - 1
     message = f"Waiting: {ahead} ahead of you" if ahead > 0 else "Waiting for the engine"
-    return replace(view, phase="queued", message=message)
+    return replace(view, phase="queued", message=message, starts=event.starts)
 
 
 @fold.register
 def _(event: Loading, view: View) -> View:
     part = event.component.replace("_", " ")
-    return replace(view, phase="loading", message=f"Loading {event.model}: {part}…")
+    message = f"Loading {event.model}: {part}…"
+    return replace(view, phase="loading", message=message, starts=0.0)
 
 
 @fold.register
@@ -136,6 +139,7 @@ def _(event: Started, view: View) -> View:
         view,
         phase="drawing",
         message="Drawing",
+        starts=0.0,
         step=0,
         total=event.total,
         call=0,
@@ -200,12 +204,12 @@ def _(event: Finished, view: View) -> View:
 
 @fold.register
 def _(event: Cancelled, view: View) -> View:
-    return replace(view, phase="stopped", message="Stopped", step=event.step)
+    return replace(view, phase="stopped", message="Stopped", step=event.step, starts=0.0)
 
 
 @fold.register
 def _(event: Failed, view: View) -> View:
-    return replace(view, phase="failed", message=event.message)
+    return replace(view, phase="failed", message=event.message, starts=0.0)
 
 
 async def views(

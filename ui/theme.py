@@ -132,7 +132,9 @@ def stylesheets() -> list[Path]:
 
 
 def script() -> str:
-    return (ASSETS / "js" / "stepwise.js").read_text(encoding="utf-8")
+    """What runs once when the page has loaded: stepwise.js makes the object that others extend."""
+    names = ("stepwise", "countdown", "presence", "signal")
+    return "\n".join((ASSETS / "js" / f"{name}.js").read_text(encoding="utf-8") for name in names)
 
 
 def head() -> str:

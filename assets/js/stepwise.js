@@ -50,7 +50,9 @@
       go();
     }
   });
-  window.stepwise = { settled };
+
+  // For the other scripts. changed: called whenever something of the page has changed.
+  window.stepwise = { settled, changed: [] };
 
   // The value under the pointer, in the corner of the plot.
   const read = (chart, clientX) => {
@@ -109,5 +111,6 @@
   new MutationObserver(() => {
     follow();
     say();
+    for (const look of window.stepwise.changed) look();
   }).observe(document.body, { childList: true, subtree: true });
 })();

@@ -25,7 +25,7 @@ __all__ = ["Job", "JobInfo"]
 
 E = TypeVar("E", bound=Event)
 
-STATES = {Queued: "waiting", Finished: "done", Cancelled: "stopped", Failed: "failed"}
+ENDS = {Finished: "done", Cancelled: "stopped", Failed: "failed"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ class JobInfo:
 class Job:
     """With what a watcher who comes now needs to know of it.
 
-    changes: settings that are to change before it begins. asked: how many changes were asked for,
+    started: whether a worker has it. changes: settings that are to change before it begins. asked: how many changes were asked for,
     met or not. attempts: of workers to begin it.
     Not thread-safe: the service holds its lock around every call.
     """
@@ -75,6 +75,7 @@ class Job:
         self.changes: list[Mapping[str, Any]] = []
         self.asked = 0
         self.attempts = 0
+        self.started = False
         self.cancelling = False
         self.events: list[Event] = []
         self.watchers = Watchers()
@@ -113,14 +114,14 @@ class Job:
     @property
     def info(self) -> JobInfo:
         latest = self.events[-1]
-        place, starts = (latest.position, latest.starts) if isinstance(latest, Queued) else (0, 0.0)
+        queued = latest if isinstance(latest, Queued) and not self.started else None
         return JobInfo(
             id=self.id,
             label=self.label,
             request=self.request,
-            state=STATES.get(type(latest), "running"),
-            position=place,
-            starts=starts,
+            state="waiting" if queued else ENDS.get(type(latest), "running"),
+            position=queued.position if queued else 0,
+            starts=queued.starts if queued else 0.0,
             created=self.created,
         )
 

@@ -91,6 +91,7 @@ class Jobs:
         """Have `job`, the first of the line, be the one that runs."""
         self._line.start(job)
         self.running = job
+        job.started = True
         self._tell(job)
 
     def end(self) -> None:
@@ -114,6 +115,7 @@ class Jobs:
     def put_back(self, job: Job) -> None:
         """Make `job`, which was started, the first of the line again."""
         self._line.put_back(job)
+        job.started = False
 
     def move(self, job: Job, place: int) -> None:
         """Bring `job` to place 0, 1, ... among the waiting jobs of its owner, if it waits."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.events import Dependency
 
 from engine.errors import EngineError
 from engine.service import Service
@@ -19,7 +18,7 @@ from ui.compare.markup import EMPTY, pieces, status, totals
 from ui.compare.plan import Plan
 from ui.compare.runs import paced, stop, submit
 from ui.controls import ENDS, side, span
-from ui.shared import SILENT, Inputs, Shared, named_model, warn
+from ui.shared import SILENT, Inputs, Runs, Shared, named_model, warn
 from ui.stream import IDLE
 
 __all__ = ["Comparing", "Parts"]
@@ -71,8 +70,8 @@ class Comparing:
     def _service(self) -> Service:
         return self._shared.service
 
-    def connect(self) -> list[Dependency]:
-        """Register the events, once; returns those that end when a grid is full."""
+    def connect(self) -> Runs:
+        """Register the events, once; a run is a grid."""
         parts, session, run = self._parts, self._shared.session, self._run
         shown = [parts.grid, parts.status, parts.totals]
         buttons = [self._start, self._stop, parts.save]
@@ -94,7 +93,8 @@ class Comparing:
         parts.grid.use(self.use, parts.board, [*self._target.values()], **SILENT)
         saved = parts.save.click(self.save, [session, parts.board], parts.totals, **SILENT)
         saved.then(None, js=DOWNLOAD, api_visibility="private")
-        return [submitted.then(**watching), self._shared.opened.then(**watching)]
+        ended = [submitted.then(**watching), self._shared.opened.then(**watching)]
+        return Runs([submitted], ended)
 
     async def submit(self, session: Any, **values: Any) -> dict[Component, Any]:
         """Put all cells in line; returns at once."""

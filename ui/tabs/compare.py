@@ -2,7 +2,6 @@
 
 import gradio as gr
 from gradio.components import Component
-from gradio.events import Dependency
 
 from ui import markup
 from ui.compare.bind import Comparing, Parts
@@ -11,7 +10,7 @@ from ui.compare.markup import EMPTY
 from ui.controls import guidance_group, model_group, size_group, span, steps_group
 from ui.samplers import sampler_group
 from ui.session import kept_in_browser
-from ui.shared import Inputs, Shared
+from ui.shared import Inputs, Runs, Shared
 from ui.stream import IDLE
 from ui.tabs.tab import Tab
 
@@ -47,8 +46,8 @@ class Compare:
         self.shared, self._other = shared, other
         self._run = kept_in_browser(self.task)
 
-    def build(self) -> list[Dependency]:
-        """Lay the tab out, inside `gr.Tabs`; returns the events that end when a grid is full."""
+    def build(self) -> Runs:
+        """Lay the tab out, inside `gr.Tabs`."""
         tab = gr.Tab(self.title, id=self.task, elem_id=f"tab-{self.task}")
         with tab, gr.Column(elem_classes="desk comparison"):
             with gr.Column(elem_classes="compose"):

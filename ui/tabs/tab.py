@@ -22,7 +22,7 @@ from ui.controls import (
 )
 from ui.panel import Panel
 from ui.samplers import sampler_group
-from ui.shared import Inputs, Shared
+from ui.shared import Inputs, Runs, Shared
 from ui.stage import Parts, build_stage
 
 __all__ = ["Tab"]
@@ -88,8 +88,8 @@ class Tab(ABC):
         """What submits a run: called as the method of an event."""
         return self.actions.generate.click
 
-    def build(self, place_sending: Callable[[], list[gr.Button]]) -> list[Dependency]:
-        """Lay the tab out, inside `gr.Tabs`; returns the events that end when a run has ended.
+    def build(self, place_sending: Callable[[], list[gr.Button]]) -> Runs:
+        """Lay the tab out, inside `gr.Tabs`.
 
         place_sending: places the buttons that send the picture on, which become `sends`.
         """

@@ -1,0 +1,137 @@
+"""The runs of a person that wait or go on, in all tabs: where they stand, and their order."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, suppress
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+
+from engine.service import JobInfo, JobNotFound
+from ui import markup
+from ui.latest import Latest
+from ui.shared import SILENT, Shared
+
+__all__ = ["build_queue", "queue_lines"]
+
+ALIVE = """
+const jobOf = (target) => target.closest("[data-job]").dataset.job;
+const open = new Set();
+let pressed = null;
+element.addEventListener("click", ({ target }) => {
+  const button = target.closest("button[data-act]");
+  if (!button) return;
+  pressed = { act: button.dataset.act, job: jobOf(button) };
+  trigger("act", pressed);
+});
+element.addEventListener(
+  "toggle",
+  ({ target }) => open[target.open ? "add" : "delete"](jobOf(target)),
+  true,
+);
+new MutationObserver(() => {
+  for (const details of element.querySelectorAll("details"))
+    if (open.has(jobOf(details))) details.open = true;
+  if (!pressed || document.activeElement !== document.body) return;
+  const buttons = [...element.querySelectorAll("button")];
+  buttons.find((b) => b.dataset.act === pressed.act && jobOf(b) === pressed.job)?.focus();
+}).observe(element, { childList: true, subtree: true });
+"""
+"""The list is drawn anew whenever it changes: what was open stays so, and the focus stays on the
+button that was pressed."""
+
+STEPS = {"earlier": -1, "later": 1}
+"""Places by which a button moves a job."""
+
+UNTOLD = ("task", "prompt", "changes", "image", "mask", "depth_map")
+"""Fields of a Request that are no settings, or said already."""
+
+
+def build_queue(shared: Shared, titles: Mapping[str, str], begun: Sequence[Dependency]) -> None:
+    """Place the list and connect it.
+
+    titles: label of a job -> what the page calls it. begun: events after which there may be jobs.
+    """
+    service, owners, latest = shared.service, shared.owners, Latest()
+    shown = gr.HTML(
+        [],
+        html_template="${value.join('')}",
+        js_on_load=ALIVE,
+        apply_default_css=False,
+        elem_classes="queue",
+    )
+
+    async def lists(owner: str) -> AsyncIterator[list[str]]:
+        async with aclosing(service.watch_jobs(owner)) as changes:
+            async for jobs in changes:
+                left = [job for job in jobs if not job.ended]
+                yield queue_lines(left, titles)
+                if not left:
+                    return
+
+    async def watch(session: Any, page: gr.Request) -> AsyncIterator[list[str]]:
+        """The list, until nothing runs and nothing waits."""
+        async for lines in latest.of(str(page.session_hash), lists(owners.of(session))):
+            yield lines
+
+    def act(session: Any, event: gr.EventData) -> None:
+        """Do what a button of the list says."""
+        owner, job = owners.of(session), str(event.job)
+        waiting = [one.id for one in service.jobs(owner) if one.state == "waiting"]
+        with suppress(JobNotFound):  # it has ended meanwhile
+            if event.act == "remove":
+                service.cancel(job, owner)
+            elif event.act in STEPS and job in waiting:
+                service.move(job, owner, max(0, waiting.index(job) + STEPS[event.act]))
+
+    for event in begun:
+        event.then(watch, shared.session, shown, trigger_mode="multiple", **SILENT)
+    shown.act(act, shared.session, None, queue=False, **SILENT)
+
+
+def queue_lines(jobs: Sequence[JobInfo], titles: Mapping[str, str]) -> list[str]:
+    """Pieces of HTML: a heading, then one for each job that runs or waits. None where no job waits:
+    the tab of the one that runs shows it."""
+    waiting = [job for job in jobs if job.state == "waiting"]
+    if not waiting:
+        return []
+    heading = f"<h2>Queue: {markup.counted(len(waiting), 'run')} waiting</h2>"
+    return [heading, *(_line(job, titles, waiting) for job in jobs)]
+
+
+def _line(job: JobInfo, titles: Mapping[str, str], waiting: Sequence[JobInfo]) -> str:
+    what = escape(job.request.prompt or f"Seed {job.request.seed}")
+    if job.state == "running":
+        state, buttons = "Going on", _button("remove", "Stop", what)
+    else:
+        place = f"{job.position - 1} ahead" if job.position > 1 else "Next"
+        state = f"{place}{markup.starts(job.starts)}"
+        buttons = (
+            _button("earlier", "Earlier", what, off=job is waiting[0])
+            + _button("later", "Later", what, off=job is waiting[-1])
+            + _button("remove", "Remove", what)
+        )
+    return (
+        f'<article data-job="{escape(job.id)}" data-state="{job.state}">'
+        f'<p class="what" title="{what}">{what}</p>'
+        f"<p>{escape(titles.get(job.label, job.label))} · {state}</p>"
+        f"<details><summary>Settings</summary><dl>{_settings(job)}</dl></details>"
+        f'<p class="acts">{buttons}</p></article>'
+    )
+
+
+def _settings(job: JobInfo) -> str:
+    return "".join(
+        f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(str(value))}</dd></div>"
+        for name, value in job.request.used().items()
+        if name not in UNTOLD and value not in ("", None)
+    )
+
+
+def _button(act: str, text: str, what: str, off: bool = False) -> str:
+    disabled = " disabled" if off else ""
+    return (
+        f'<button type="button" data-act="{act}"{disabled} aria-label="{text}: {what}">'
+        f"{text}</button>"
+    )
