@@ -20,6 +20,7 @@ OPTIONS = {
     "dtype": "number format of the models",
     "models": "folder of model folders",
     "outputs": "folder for finished pictures",
+    "styles": "file of prompt styles",
 }
 
 
@@ -38,6 +39,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace
         "dtype": {"choices": ("auto", "float32", "float16", "bfloat16")},
         "models": {"type": Path},
         "outputs": {"type": Path},
+        "styles": {"type": Path},
     }
     defaults: dict[str, object] = {
         "host": "0.0.0.0" if environ.get("SPACE_ID") else "127.0.0.1",
@@ -47,6 +49,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace
         "dtype": "auto",
         "models": ROOT / "assets" / "models",
         "outputs": default_outputs(environ),
+        "styles": ROOT / "assets" / "styles.csv",
     }
     given = []
     for name, text in OPTIONS.items():
@@ -100,13 +103,14 @@ def main() -> None:
     from ui.presence import presence_route
     from ui.secret import load_secret
     from ui.session import Owners
+    from ui.styles import load_styles
 
     models, outputs = options.models.resolve(), options.outputs.resolve()
     service = Service(lambda: ProcessWorker(options.device, options.dtype, models), outputs, models)
     secret = load_secret(outputs)
     route, owners = PictureRoute(outputs, secret), Owners(secret)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    page = build_page(service, models, route, owners)
+    page = build_page(service, models, route, owners, load_styles(options.styles))
     try:
         _, local, shared = page.launch(
             server_name=options.host,

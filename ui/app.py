@@ -1,9 +1,10 @@
 """The page: header, tabs, and what they share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -17,6 +18,7 @@ from ui.queue import build_queue
 from ui.send import connect_sending, send_group
 from ui.session import Owners, kept_in_browser
 from ui.shared import SILENT, Shared
+from ui.styles import Style
 from ui.tabs import TABS
 from ui.tabs.compare import Compare
 from ui.tabs.picture_tab import PictureTab
@@ -27,8 +29,14 @@ __all__ = ["build_page", "page_options"]
 WAITING = 1_000  # joins that Gradio's own queue holds; ours orders the work
 
 
-def build_page(service: Service, models: Path, route: PictureRoute, owners: Owners) -> gr.Blocks:
-    """The Blocks, ready for `launch(**page_options(...))`."""
+def build_page(
+    service: Service,
+    models: Path,
+    route: PictureRoute,
+    owners: Owners,
+    styles: Mapping[str, Style] = MappingProxyType({}),
+) -> gr.Blocks:
+    """The Blocks, ready for `launch(**page_options(...))`. styles: by name."""
     with gr.Blocks(
         title="Stepwise",
         analytics_enabled=False,
@@ -41,7 +49,7 @@ def build_page(service: Service, models: Path, route: PictureRoute, owners: Owne
         gr.HTML('<div id="said" role="status" aria-live="polite"></div>', elem_classes="unseen")
         session = kept_in_browser("session")
         opened = page.load(owners.session, session, session, **SILENT)
-        shared = Shared(page, service, models, route, owners, session, opened)
+        shared = Shared(page, service, models, route, owners, session, opened, styles)
         tabs = [kind(shared) for kind in TABS]
         targets = [tab for tab in tabs if isinstance(tab, PictureTab)]
         compare = Compare(shared, tabs[0])

@@ -15,11 +15,11 @@ from ui.controls import Actions
 from ui.jobs import current, jobs_of
 from ui.latest import Latest
 from ui.panel import Panel
-from ui.request import request_from
 from ui.shared import SILENT, Inputs, Runs, Shared, warn
 from ui.stage import KEPT, Parts, Result
 from ui.steer import connect_steering
 from ui.stream import IDLE, View, views
+from ui.submit import Submission
 
 __all__ = ["Binding"]
 
@@ -31,7 +31,7 @@ class Binding:
     """The handlers of one tab, on its components.
 
     asked: ids of the jobs of the tab that a page finds when it is opened; seen: of those that it
-    has shown to their end. started: what submits one, as the method of an event.
+    has shown to their end. started: for a button what submits a run, as the method of an event.
     """
 
     def __init__(
@@ -45,24 +45,37 @@ class Binding:
         actions: Actions,
         asked: gr.State,
         seen: gr.State,
-        started: Callable[..., Dependency],
+        started: Callable[[gr.Button], Callable[..., Dependency]],
     ) -> None:
         self._shared, self._service, self._task = shared, shared.service, task
         self._inputs, self._parts, self._panel = inputs, parts, panel
         self._asked, self._seen = asked, seen
         self._actions, self._started = actions, started
+        self._submission = Submission(shared, task)
         self._latest = Latest()
 
     def connect(self) -> Runs:
         """Register the events, once."""
         parts, session, actions = self._parts, self._shared.session, self._actions
-        submitted = self._started(
-            self.submit,
-            inputs_kwargs={"session": session, **self._inputs},
-            outputs=[session, self._inputs["seed"], parts.status, actions.stop],
-            preprocess=False,
-            **SILENT,
-        )
+        submitted = [
+            self._started(actions.generate)(
+                self.submit,
+                inputs_kwargs={"session": session, **self._inputs},
+                outputs=[session, self._inputs["seed"], parts.status, actions.stop],
+                preprocess=False,
+                **SILENT,
+            )
+        ]
+        if many := actions.many:
+            submitted.append(
+                self._started(many.start)(
+                    self.submit_each,
+                    inputs_kwargs={"session": session, "lines": many.lines, **self._inputs},
+                    outputs=[session, many.lines, actions.stop],
+                    preprocess=False,
+                    **SILENT,
+                )
+            )
         watching: dict[str, Any] = {
             "fn": self.watch,
             "inputs": [session, self._asked, parts.results, self._seen],
@@ -78,21 +91,37 @@ class Binding:
             button.click(handler, session, button, queue=False, **SILENT)
         self._panel.connect(self._inputs)
         connect_steering(self._shared, self._inputs, self._task)
-        ended = [submitted.then(**watching), self._asked.change(**watching)]
-        return Runs([submitted], ended)
+        ended = [*(one.then(**watching) for one in submitted), self._asked.change(**watching)]
+        return Runs(submitted, ended)
 
     async def submit(self, session: Any, **values: Any) -> dict[Component, Any]:
         """Hand the run to the service; returns at once."""
         session = self._shared.owners.session(session)
         try:
-            request = request_from(task=self._task, **values)
-            self._service.submit(request, session["owner"], label=self._task)
+            request = self._submission.one(session["owner"], **values)
         except EngineError as error:
             warn(str(error))
             return {self._parts.status: markup.alert(str(error))}
         return {
             self._shared.session: session,
             self._inputs["seed"]: request.seed,
+            self._actions.stop: gr.update(interactive=True),
+        }
+
+    async def submit_each(self, session: Any, lines: Any, **values: Any) -> dict[Component, Any]:
+        """Hand a run to the service for each of many prompts; those that find no room stay."""
+        session, many = self._shared.owners.session(session), self._actions.many
+        assert many is not None, "its button was pressed"
+        try:
+            left, why = self._submission.each(session["owner"], str(lines or ""), **values)
+        except EngineError as error:
+            warn(str(error))
+            return {many.lines: gr.skip()}
+        if why:
+            warn(why)
+        return {
+            self._shared.session: session,
+            many.lines: left,
             self._actions.stop: gr.update(interactive=True),
         }
 

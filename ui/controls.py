@@ -4,7 +4,7 @@ Each places its components in the current layout, connects what they do to one a
 those whose values a run needs, under the names of the fields of a Request.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,11 @@ from gradio.components import Component
 
 from engine.errors import RequestError
 from engine.pipelines.limits import LIMITS, executed_steps
+from ui.many import Many, many_group
 from ui.markup import counted, hint
 from ui.shared import SILENT, Inputs, Shared, able_models, named_model, offer
 from ui.stage import Parts
+from ui.styles import Style
 
 __all__ = [
     "ENDS",
@@ -36,9 +38,10 @@ __all__ = [
     "span",
     "steps_group",
     "strength_group",
+    "style_group",
 ]
 
-ENDS = {"guidance_scale": 20, "count": 16}
+ENDS = {"guidance_scale": 20, "count": 16, "mask_blur": 32, "padding": 256}
 """Where sliders end within which nearly everybody stays."""
 
 EFFECTS = (
@@ -56,11 +59,13 @@ ROLL = "() => [Math.floor(Math.random() * (2 ** 32 - 100)), false]"
 
 @dataclass(frozen=True)
 class Actions:
-    """What starts and ends a run; last: ends it with the picture in hand."""
+    """What starts and ends a run; last: ends it with the picture in hand. many: where a tab has
+    prompts."""
 
     generate: gr.Button
     stop: gr.Button
     last: gr.Button
+    many: Many | None
 
 
 def span(field: str, value: float = 0, end: float | None = None) -> dict[str, Any]:
@@ -73,21 +78,34 @@ def span(field: str, value: float = 0, end: float | None = None) -> dict[str, An
     return {"minimum": low, "maximum": high if end is None or value > end else end}
 
 
-def action_group() -> Actions:
+def action_group(prompts: bool) -> Actions:
+    """prompts: whether there can be many of them."""
     with gr.Row(elem_classes="actions"):
         generate = gr.Button("Generate", variant="primary", elem_classes="generate")
         stop = gr.Button("Stop", interactive=False, elem_classes="stop", min_width=80)
     last = gr.Button(
         "Let this picture be the last", visible=False, size="sm", elem_classes="last-picture"
     )
-    return Actions(generate, stop, last)
+    return Actions(generate, stop, last, many_group() if prompts else None)
 
 
 def prompt_group(**more: Any) -> Inputs:
     prompt = gr.Textbox(
-        label="Prompt", placeholder="Describe the picture", lines=3, max_lines=8, **more
+        label="Prompt",
+        placeholder="Describe the picture",
+        lines=3,
+        max_lines=8,
+        elem_classes="prompt",
+        **more,
     )
     return {"prompt": prompt}
+
+
+def style_group(styles: Mapping[str, Style]) -> Inputs:
+    """Phrases to add to the prompts; nothing where there are none."""
+    if not styles:
+        return {}
+    return {"styles": gr.Dropdown([*styles], value=[], multiselect=True, label="Styles")}
 
 
 def negative_group() -> Inputs:

@@ -30,6 +30,4 @@ def build_preferences(shared: Shared) -> None:
     boxes = [closing, sound]
     private = {"api_visibility": "private"}
     shared.opened.then(None, [shared.session, kept], boxes, js=TAKE, **private)
-    gr.on(
-        [box.input for box in boxes], None, [shared.session, *boxes], kept, js=KEEP, **private
-    )
+    gr.on([box.input for box in boxes], None, [shared.session, *boxes], kept, js=KEEP, **private)

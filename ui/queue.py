@@ -47,6 +47,9 @@ STEPS = {"earlier": -1, "later": 1}
 UNTOLD = ("task", "prompt", "changes", "image", "mask", "depth_map")
 """Fields of a Request that are no settings, or said already."""
 
+VARIED = ("variation_seed", "variation_strength")
+"""Those that say nothing of most runs."""
+
 
 def build_queue(shared: Shared, titles: Mapping[str, str], begun: Sequence[Dependency]) -> None:
     """Place the list and connect it.
@@ -122,10 +125,11 @@ def _line(job: JobInfo, titles: Mapping[str, str], waiting: Sequence[JobInfo]) -
 
 
 def _settings(job: JobInfo) -> str:
+    varied = job.request.variation_strength > 0
     return "".join(
         f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(str(value))}</dd></div>"
         for name, value in job.request.used().items()
-        if name not in UNTOLD and value not in ("", None)
+        if name not in UNTOLD and value not in ("", None) and (name not in VARIED or varied)
     )
 
 

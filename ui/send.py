@@ -15,6 +15,7 @@ from ui.tabs.picture_tab import PictureTab
 __all__ = ["connect_sending", "send_group"]
 
 OPEN = """(...values) => {
+  window.stepwise.arriving["%s"] = ["prompt"];
   document.querySelector("[role=tab][data-tab-id='%s']")?.click();
   window.scrollTo(0, 0);
   return values;
@@ -61,6 +62,6 @@ def _connect(shared: Shared, parts: Parts, button: gr.Button, target: PictureTab
         send,
         [shared.session, parts.results, parts.shown],
         [shared.session, *target.given.values(), *target.names.values(), prompt],
-        js=OPEN % target.task,
+        js=OPEN % (target.task, target.task),
         **SILENT,
     )

@@ -1,6 +1,6 @@
 """What the tabs of a page have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -14,6 +14,7 @@ from engine.checkpoints.catalog import ModelInfo, list_models
 from engine.service import Service
 from ui.pictures import PictureRoute
 from ui.session import Owners
+from ui.styles import Style
 
 __all__ = ["SILENT", "Inputs", "Runs", "Shared", "able_models", "named_model", "offer", "warn"]
 
@@ -33,7 +34,8 @@ class Shared:
     """Made once a page, before its tabs.
 
     models: folder of model folders. session: what the browser keeps for all tabs, as
-    `Owners.session`. opened: ends when the page has been opened and `session` is known.
+    `Owners.session`. opened: ends when the page has been opened and `session` is known. styles: by
+    name.
     """
 
     page: gr.Blocks
@@ -43,6 +45,7 @@ class Shared:
     owners: Owners
     session: gr.BrowserState
     opened: Dependency
+    styles: Mapping[str, Style]
 
 
 @dataclass(frozen=True)

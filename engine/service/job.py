@@ -52,8 +52,8 @@ class JobInfo:
 class Job:
     """With what a watcher who comes now needs to know of it.
 
-    started: whether a worker has it. changes: settings that are to change before it begins. asked: how many changes were asked for,
-    met or not. attempts: of workers to begin it.
+    started: whether a worker has it. attempts: of workers to begin it. changes: settings that are
+    to change before it begins. asked: how many changes were asked for, met or not.
     Not thread-safe: the service holds its lock around every call.
     """
 

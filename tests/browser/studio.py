@@ -136,6 +136,10 @@ class Studio:
     def button(self, name: str) -> Locator:
         return self.tab.get_by_role("button", name=name)
 
+    def button_of_page(self, name: str) -> Locator:
+        """One that is in no tab."""
+        return self.page.get_by_role("button", name=name, exact=True)
+
     def controls(self) -> list[tuple[str, str]]:
         """Role and name of every control of the page, as a screen reader is told."""
         session = self.page.context.new_cdp_session(self.page)

@@ -17,8 +17,8 @@ from ui.compare.keep import encode_grid
 from ui.compare.markup import EMPTY, pieces, status, totals
 from ui.compare.plan import Plan
 from ui.compare.runs import paced, stop, submit
-from ui.controls import ENDS, side, span
-from ui.shared import SILENT, Inputs, Runs, Shared, named_model, warn
+from ui.settings import fill
+from ui.shared import SILENT, Inputs, Runs, Shared, warn
 from ui.stream import IDLE
 
 __all__ = ["Comparing", "Parts"]
@@ -178,14 +178,7 @@ class Comparing:
         if board is None or event.cell not in range(len(board.cells)):
             return {self._target["seed"]: gr.skip()}
         values = board.plan.requests[event.cell].to_dict() | {"random_seed": False}
-        for name, end in ENDS.items():
-            values[name] = gr.update(**span(name, values[name], end), value=values[name])
-        if info := named_model(self._shared.models, TASK, values["model"]):
-            own = {"width": info.width, "height": info.height}
-            values |= {
-                name: gr.update(**side(own[name], values[name] or own[name])) for name in own
-            }
-        return {self._target[name]: values[name] for name in self._target if name in values}
+        return fill(self._target, values, self._shared.models, TASK)
 
     async def save(self, session: Any, board: Board | None) -> dict[Component, Any]:
         """Keep the grid as a PNG, and offer it."""

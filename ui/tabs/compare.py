@@ -24,6 +24,7 @@ element.addEventListener("click", ({ target }) => {
   if (!button) return;
   if (button.dataset.refer) trigger("refer", { cell: +button.dataset.refer });
   else {
+    window.stepwise.arriving["text-to-image"] = true;
     document.querySelector("[role=tab][data-tab-id='text-to-image']")?.click();
     window.scrollTo(0, 0);
     trigger("use", { cell: +button.dataset.use });

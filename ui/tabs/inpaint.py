@@ -10,7 +10,7 @@ from gradio.events import Dependency
 
 from engine.errors import EngineError
 from engine.pictures import open_picture
-from ui.controls import size_group, span, strength_group
+from ui.controls import ENDS, size_group, span, strength_group
 from ui.given import upload
 from ui.markup import hint
 from ui.session import NOTHING, kept_in_browser, kept_name
@@ -100,16 +100,16 @@ class Inpaint(PictureTab):
         inputs = self.text_settings()
         inputs |= strength_group(inputs["steps"], 1.0)
         inputs["fill"] = gr.Radio(FILLS, value="original", label="Begin with")
-        blur = span("mask_blur", 4, 32)
+        blur = span("mask_blur", 4, ENDS["mask_blur"])
         inputs["mask_blur"] = gr.Slider(**blur, value=4, step=1, label="Mask blur, pixels")
         only = gr.Checkbox(False, label="Work on the marked part alone")
-        around = span("padding", 32, 256)
+        around = span("padding", 32, ENDS["padding"])
         padding = gr.Slider(**around, value=32, step=1, label="Pixels around it", visible=False)
         only.change(lambda only: gr.update(visible=only), only, padding, **SILENT)
         inputs |= {"only_marked": only, "padding": padding}
         return inputs | size_group(self.shared, self.task, inputs["model"])
 
-    def started(self) -> Callable[..., Dependency]:
+    def started(self, button: gr.Button) -> Callable[..., Dependency]:
         """What is painted becomes a mask of the size of the picture first."""
 
         async def paint(session: Any, image: Any, uploaded: Any, layers: list[bytes]) -> Any:
@@ -124,7 +124,7 @@ class Inpaint(PictureTab):
 
         names = [self.names["image"], self.names["mask"]]
         inputs = [self.shared.session, *names, self._sketch]
-        return self.actions.generate.click(paint, inputs, self._mask, **SILENT).success
+        return button.click(paint, inputs, self._mask, **SILENT).success
 
     def _painted(self, owner: str, image: str, layers: list[bytes]) -> str:
         """The name of what is painted over a picture, or `NOTHING`."""

@@ -19,8 +19,10 @@ from ui.controls import (
     negative_group,
     seed_group,
     steps_group,
+    style_group,
 )
 from ui.panel import Panel
+from ui.presets import Presets
 from ui.samplers import sampler_group
 from ui.shared import Inputs, Runs, Shared
 from ui.stage import Parts, build_stage
@@ -56,6 +58,7 @@ class Tab(ABC):
         self.sends: list[gr.Button] = []
         self.asked = gr.State([])
         self._ended = gr.State(())
+        self._presets = Presets(shared, self.task)
 
     @abstractmethod
     def compose(self) -> Inputs:
@@ -67,13 +70,13 @@ class Tab(ABC):
 
     def text_settings(self) -> Inputs:
         """Place the settings of a run that reads a text."""
-        negative = negative_group()
+        texts = negative_group() | style_group(self.shared.styles)
         models = model_group(self.shared, self.task)
         samplers = sampler_group(self.shared, self.task, models["model"])
         with gr.Row(elem_classes="pair"):
             numbers = steps_group(elem_classes="live")
             numbers |= guidance_group(end=ENDS["guidance_scale"], elem_classes="live")
-        return {**negative, **models, **samplers, **numbers}
+        return {**texts, **models, **samplers, **numbers}
 
     def offer(self) -> None:
         """Place what there is to try."""
@@ -84,9 +87,9 @@ class Tab(ABC):
     def look_closer(self) -> None:  # noqa: B027 - most tabs have none
         """Place what else there is to see of a finished picture, below `parts`."""
 
-    def started(self) -> Callable[..., Dependency]:
-        """What submits a run: called as the method of an event."""
-        return self.actions.generate.click
+    def started(self, button: gr.Button) -> Callable[..., Dependency]:
+        """What submits a run for a button: called as the method of an event."""
+        return button.click
 
     def build(self, place_sending: Callable[[], list[gr.Button]]) -> Runs:
         """Lay the tab out, inside `gr.Tabs`.
@@ -97,7 +100,7 @@ class Tab(ABC):
         with self.tab, gr.Column(elem_classes=f"desk {self.layout}"):
             with gr.Column(elem_classes="compose"):
                 self.inputs |= self.compose()
-                self.actions = action_group()
+                self.actions = action_group("prompt" in self.inputs)
                 self.offer()
             with gr.Column(elem_classes="stage"):
                 self.parts = build_stage()
@@ -105,6 +108,7 @@ class Tab(ABC):
                 self.look_closer()
             with gr.Column(elem_classes="settings"):
                 self.inputs |= self.settings() | count_group() | seed_group(self.parts)
+                self._presets.build(self.tab, self.inputs, self.actions.generate)
             with gr.Column(elem_classes="beneath"):
                 panel = Panel(self.shared.service)
             call = endpoint(self.shared, self.task, self.about, self.defaults)
@@ -118,5 +122,5 @@ class Tab(ABC):
             actions=self.actions,
             asked=self.asked,
             seen=self._ended,
-            started=self.started(),
+            started=self.started,
         ).connect()

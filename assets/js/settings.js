@@ -1,0 +1,28 @@
+// What a browser keeps of the settings of a tab, and what becomes of it when the tab is opened.
+(() => {
+  const { stepwise } = window;
+  const seen = new Set();
+
+  // For a tab that is opened by what brings settings to it: the names of these, or `true` for all.
+  stepwise.arriving = {};
+
+  // Of what was kept, all that is to be put back: once for each tab, as soon as it is in sight.
+  stepwise.restored = (task, kept) => {
+    if (seen.has(task) || !document.getElementById(`tab-${task}`)?.offsetParent) return {};
+    seen.add(task);
+    const given = stepwise.arriving[task] ?? [];
+    if (given === true) return {};
+    return Object.fromEntries(Object.entries(kept ?? {}).filter(([name]) => !given.includes(name)));
+  };
+
+  stepwise.named = (names, values) =>
+    Object.fromEntries(names.map((name, index) => [name, values[index]]));
+
+  stepwise.download = (name, value) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([JSON.stringify(value, null, 2)]));
+    link.download = name;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
+})();

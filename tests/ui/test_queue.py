@@ -1,0 +1,49 @@
+from engine.pipelines.request import Request
+from engine.service import JobInfo
+from ui.queue import queue_lines
+
+TITLES = {"text-to-image": "Text to image"}
+
+
+def job(state: str, position: int = 0, **fields: object) -> JobInfo:
+    request = Request("tiny", **{"prompt": "a <b> cube", **fields})
+    return JobInfo(
+        id=f"id-{state}-{position}",
+        label="text-to-image",
+        request=request,
+        state=state,
+        position=position,
+        starts=0.0,
+        created=0.0,
+    )
+
+
+def test_one_run_alone_needs_no_queue() -> None:
+    assert queue_lines([], TITLES) == []
+    assert queue_lines([job("running")], TITLES) == []
+
+
+def test_a_line_says_what_where_and_how_many_before_it() -> None:
+    lines = queue_lines([job("running"), job("waiting", 1), job("waiting", 4)], TITLES)
+    heading, runs, following, fourth = lines
+    assert "2 runs waiting" in heading
+    assert "Going on" in runs and "Stop" in runs
+    assert "Next" in following and "3 ahead" in fourth
+    assert all("Text to image" in line for line in (runs, following, fourth))
+    assert "a &lt;b&gt; cube" in following and "<b>" not in "".join(lines)
+
+
+def test_only_what_is_possible_can_be_pressed() -> None:
+    _, first, last = queue_lines([job("waiting", 1), job("waiting", 2)], TITLES)
+    assert 'data-act="earlier" disabled' in first and 'data-act="later" disabled' not in first
+    assert 'data-act="later" disabled' in last and 'data-act="earlier" disabled' not in last
+
+
+def test_the_settings_are_those_that_mean_something() -> None:
+    waits = job("waiting", 1, steps=7, task="unconditional")
+    (_, plain), (_, varied) = (
+        queue_lines([one], TITLES)
+        for one in (waits, job("waiting", 1, variation_strength=0.25, variation_seed=3))
+    )
+    assert "<dt>steps</dt><dd>7</dd>" in plain and "guidance" not in plain
+    assert "variation" not in plain and "<dt>variation strength</dt><dd>0.25</dd>" in varied
