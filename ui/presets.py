@@ -46,7 +46,7 @@ class Presets:
         generate: after which the settings are worth keeping, however they came.
         """
         self._inputs = inputs = settings_of(inputs)
-        first = {name: getattr(control, "value", None) for name, control in inputs.items()}
+        first = {n: getattr(control, "value", None) or "" for n, control in inputs.items()}
         with gr.Accordion("Presets", open=False, elem_classes="presets"):
             name = gr.Dropdown(
                 [], label="Preset", info="Choose one, or type a new name.", allow_custom_value=True
