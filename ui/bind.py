@@ -166,6 +166,7 @@ class Binding:
         # what came last once more: Gradio's page may pass over an update if the next comes at once
         last |= {self._seen: tuple(seen), **self._idle()}
         if view is not IDLE:
+            last = {**self._parts.shelve(results), **last}
             last |= {self._panel.run: hood.run(view), **await self._panel.look()}
         yield last
 

@@ -88,12 +88,13 @@ class Parts:
         """Updates that put these results on the shelf and one of them in the big picture."""
         kept = list(results)[:KEPT]
         shown = min(shown, len(kept) - 1)
-        thumbnails = [(r.address, f"Seed {r.seed}") for r in kept]
-        return {
-            self.results: kept,
-            **self.show(kept, shown, NO_REEL),
-            self.shelf: gr.update(value=thumbnails, selected_index=shown),
-        }
+        shelf = gr.update(value=_thumbnails(kept), selected_index=shown)
+        return {self.results: kept, **self.show(kept, shown, NO_REEL), self.shelf: shelf}
+
+    def shelve(self, results: Sequence[Result]) -> dict[Component, Any]:
+        """Updates that put these results on the shelf alone."""
+        kept = list(results)[:KEPT]
+        return {self.results: kept, self.shelf: gr.update(value=_thumbnails(kept))}
 
     def walk(
         self, place: int, reel: Reel, results: Sequence[Result], shown: int
@@ -118,6 +119,10 @@ class Parts:
         elif view.phase == "done":
             changed |= self.film.finish(view)
         return changed
+
+
+def _thumbnails(results: Sequence[Result]) -> list[tuple[str, str]]:
+    return [(result.address, f"Seed {result.seed}") for result in results]
 
 
 def describe(result: Result) -> str:

@@ -14,6 +14,10 @@ class Presence:
     """
 
     grace = 10.0
+    most_owners = 1_000
+    """Whose pages are known, at a time; of others nothing is noticed."""
+    most_pages = 64
+    """Of one owner, likewise."""
 
     def __init__(self, on_gone: Callable[[str], None]) -> None:
         self._on_gone = on_gone
@@ -26,10 +30,12 @@ class Presence:
         with self._lock:
             if timer := self._timers.pop(owner, None):
                 timer.cancel()
-            if matters:
-                self._pages.setdefault(owner, set()).add(page)
-            else:
+            if not matters:
                 self._pages.pop(owner, None)
+            elif owner in self._pages or len(self._pages) + len(self._timers) < self.most_owners:
+                pages = self._pages.setdefault(owner, set())
+                if len(pages) < self.most_pages:
+                    pages.add(page)
 
     def leave(self, owner: str, page: str) -> None:
         """It was closed; may be said twice."""

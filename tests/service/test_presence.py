@@ -45,6 +45,21 @@ def test_a_reload_is_no_end() -> None:
     assert gone == ["bob"]
 
 
+def test_more_pages_than_anybody_has_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Presence, "most_owners", 2)
+    monkeypatch.setattr(Presence, "most_pages", 2)
+    gone: list[str] = []
+    presence = Presence(gone.append)
+    for owner in ("ann", "bob", "cid"):
+        for page in ("1", "2", "3"):
+            presence.enter(owner, page, matters=True)
+    for owner in ("cid", "bob", "ann"):
+        for page in ("1", "2"):
+            presence.leave(owner, page)
+    wait(gone, 2)
+    assert gone == ["bob", "ann"]
+
+
 def test_who_does_not_want_it_is_left_alone() -> None:
     gone: list[str] = []
     presence = Presence(gone.append)
