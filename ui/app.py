@@ -11,6 +11,7 @@ import gradio as gr
 from engine.service import Service
 from ui import markup
 from ui.pictures import PictureRoute
+from ui.room import AT_ONCE, SESSIONS, make_room
 from ui.send import connect_sending, send_group
 from ui.session import Owners, kept_in_browser
 from ui.shared import SILENT, Shared
@@ -70,7 +71,9 @@ def build_page(service: Service, models: Path, route: PictureRoute, owners: Owne
         page.load(watch_engine, None, chip, **SILENT)
         for event in ended:
             event.then(watch_engine, None, chip, **SILENT)
-    return page.queue(default_concurrency_limit=None, max_size=WAITING)
+    page.queue(default_concurrency_limit=None, max_size=WAITING)
+    make_room(page)
+    return page
 
 
 def page_options(route: PictureRoute) -> dict[str, Any]:
@@ -89,5 +92,7 @@ def page_options(route: PictureRoute) -> dict[str, Any]:
         "enable_monitoring": False,
         "show_error": True,
         "max_file_size": "32mb",
+        "max_threads": AT_ONCE,
+        "state_session_capacity": SESSIONS,
         "app_kwargs": {"routes": [route.route()]},
     }
