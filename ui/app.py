@@ -15,6 +15,7 @@ from ui import markup
 from ui.pictures import PictureRoute
 from ui.preferences import build_preferences
 from ui.queue import build_queue
+from ui.room import AT_ONCE, SESSIONS, make_room
 from ui.send import connect_sending, send_group
 from ui.session import Owners, kept_in_browser
 from ui.shared import SILENT, Shared
@@ -84,7 +85,9 @@ def build_page(
         page.load(watch_engine, None, chip, **SILENT)
         for event in (event for one in runs for event in one.ended):
             event.then(watch_engine, None, chip, **SILENT)
-    return page.queue(default_concurrency_limit=None, max_size=WAITING)
+    page.queue(default_concurrency_limit=None, max_size=WAITING)
+    make_room(page)
+    return page
 
 
 def page_options(routes: Sequence[Route]) -> dict[str, Any]:
@@ -103,5 +106,7 @@ def page_options(routes: Sequence[Route]) -> dict[str, Any]:
         "enable_monitoring": False,
         "show_error": True,
         "max_file_size": "32mb",
+        "max_threads": AT_ONCE,
+        "state_session_capacity": SESSIONS,
         "app_kwargs": {"routes": routes},
     }

@@ -221,10 +221,15 @@ async def views(
 
     Nothing holds a sender back when the page is slower than the run, so steps without a preview
     come at most ten a second, and what is old by the time it is read (a page that was reloaded, a
-    browser that hung) is passed over for the newest: the film then comes whole.
+    browser that hung) is passed over for the newest: the film then comes whole. Whoever is far
+    back in the line is told of each fifth of the way: each start of a run moves everybody there.
     """
-    shown = 0.0
+    shown, told = 0.0, 0
     async for event in events:
+        if isinstance(event, Queued):
+            if abs(event.position - told) < max(1, event.position // 5):
+                continue
+            told = event.position
         view = fold(event, replace(view, preview=None))
         now = clock()
         if isinstance(event, Step | Frame) and now - event.time > STALE:

@@ -90,6 +90,14 @@ async def test_steps_without_a_preview_come_ten_a_second_and_late_ones_not_at_al
     assert shown[-1].phase == "done"
 
 
+async def test_who_is_far_back_in_the_line_is_told_of_each_fifth_of_the_way() -> None:
+    line = [Queued(position=place) for place in (100, 99, 81, 80, 68, 10, 9, 9, 8, 9, 3, 2, 1)]
+    shown = await collect([*line, Finished(seconds=1)], [0.0] * 14)
+    ahead = [view.message for view in shown[:-1]]
+    told = [100, 81, 68, 10, 9, 8, 9, 3, 2]
+    assert ahead == [f"Waiting: {p - 1} ahead of you" for p in told] + ["Waiting for the engine"]
+
+
 async def test_the_film_grows_by_a_frame_and_comes_whole_to_a_late_watcher() -> None:
     frames = [frame(index, 10.0) for index in range(3)]
     grown = await collect(
