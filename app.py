@@ -115,7 +115,7 @@ def main() -> None:
             root_path=options.root_path,
             prevent_thread_lock=True,
             quiet=True,
-            **page_options(route),
+            **page_options(service, route),
         )
     except OSError:
         sys.exit(

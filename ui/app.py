@@ -11,6 +11,7 @@ import gradio as gr
 from engine.service import Service
 from ui import markup
 from ui.pictures import PictureRoute
+from ui.probes import probe_routes
 from ui.send import connect_sending, send_group
 from ui.session import Owners, kept_in_browser
 from ui.shared import SILENT, Shared
@@ -25,7 +26,7 @@ WAITING = 1_000  # joins that Gradio's own queue holds; ours orders the work
 
 
 def build_page(service: Service, models: Path, route: PictureRoute, owners: Owners) -> gr.Blocks:
-    """The Blocks, ready for `launch(**page_options(route))`."""
+    """The Blocks, ready for `launch(**page_options(service, route))`."""
     with gr.Blocks(
         title="Stepwise",
         analytics_enabled=False,
@@ -73,7 +74,7 @@ def build_page(service: Service, models: Path, route: PictureRoute, owners: Owne
     return page.queue(default_concurrency_limit=None, max_size=WAITING)
 
 
-def page_options(route: PictureRoute) -> dict[str, Any]:
+def page_options(service: Service, route: PictureRoute) -> dict[str, Any]:
     """What `launch()` needs for the page to look and work as built."""
     return {
         "theme": theme(),
@@ -89,5 +90,5 @@ def page_options(route: PictureRoute) -> dict[str, Any]:
         "enable_monitoring": False,
         "show_error": True,
         "max_file_size": "32mb",
-        "app_kwargs": {"routes": [route.route()]},
+        "app_kwargs": {"routes": [route.route(), *probe_routes(service)]},
     }

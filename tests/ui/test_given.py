@@ -64,7 +64,7 @@ def page(service: Service, tmp_path: Path) -> Iterator[tuple[str, Any]]:
     """Address and configuration of a page."""
     route = PictureRoute(tmp_path / "outputs", SECRET)
     blocks = build_page(service, tmp_path / "models", route, Owners(SECRET))
-    options = page_options(route) | {"prevent_thread_lock": True, "quiet": True}
+    options = page_options(service, route) | {"prevent_thread_lock": True, "quiet": True}
     _, url, _ = blocks.launch(server_name="127.0.0.1", **options)
     yield url, blocks.config
     blocks.close(verbose=False)

@@ -26,7 +26,7 @@ def url(tmp_path: Path) -> Iterator[str]:
     service = Service(lambda: StubWorker(models), outputs, models)
     route = PictureRoute(outputs, SECRET)
     page = build_page(service, models, route, Owners(SECRET))
-    options = page_options(route) | {"prevent_thread_lock": True, "quiet": True}
+    options = page_options(service, route) | {"prevent_thread_lock": True, "quiet": True}
     _, url, _ = page.launch(server_name="127.0.0.1", **options)
     service.start()
     yield url
