@@ -100,7 +100,6 @@ def main() -> None:
     from engine.service import ProcessWorker, Service
     from ui.app import build_page, page_options
     from ui.pictures import PictureRoute
-    from ui.presence import presence_route
     from ui.secret import load_secret
     from ui.session import Owners
     from ui.styles import load_styles
@@ -120,7 +119,7 @@ def main() -> None:
             root_path=options.root_path,
             prevent_thread_lock=True,
             quiet=True,
-            **page_options([route.route(), presence_route(service, owners)]),
+            **page_options(service, route, owners),
         )
     except OSError:
         sys.exit(

@@ -22,10 +22,8 @@ from engine.pipelines.request import Request
 from engine.service import QueueFull, Service
 from engine.service.events import Event
 from engine.service.messages import Picture, Run
-from tests.ui.stub import SECRET, StubRunner, StubWorker, stub_models
-from ui.app import build_page, page_options
-from ui.pictures import PictureRoute
-from ui.session import Owners
+from tests.ui.page import launch_page
+from tests.ui.stub import StubRunner, StubWorker, stub_models
 
 PACE = 0.05
 """Seconds a step."""
@@ -88,10 +86,7 @@ def main() -> None:
         models, outputs = stub_models(Path(folder) / "models"), Path(folder) / "outputs"
         service = CountingService(lambda: NotingWorker(models, started), outputs, models)
         service.counts = Counter()
-        route = PictureRoute(outputs, SECRET)
-        page = build_page(service, models, route, Owners(SECRET))
-        options = page_options(route) | {"prevent_thread_lock": True, "quiet": True}
-        _, url, _ = page.launch(server_name="127.0.0.1", server_port=free_port(), **options)
+        page, _, url = launch_page(service, models, outputs, server_port=free_port())
         service.start()
         print(url, flush=True)
         try:

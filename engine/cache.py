@@ -74,7 +74,7 @@ class ComponentCache:
         Raises `CheckpointError`, and `RequestError` for a task that the checkpoint cannot do; what
         was loaded before the error stays.
         """
-        used = set()
+        used = set[Key]()
 
         def load(name: str, spec: Spec) -> Any:
             key = _key(folder, name, spec, device, dtype)
@@ -82,8 +82,8 @@ class ComponentCache:
             return self._component(key, on_load)
 
         with self._loading:
-            pipeline = make_plan(folder, {}, task=task).build(load)
             self._newest = used
+            pipeline = make_plan(folder, {}, task=task).build(load)
             self._evict(used)
         return pipeline
 
@@ -104,6 +104,20 @@ class ComponentCache:
             found = {name: self._component(key) for name, key in keys.items()}
             self._evict(self._newest | {*keys.values()})
             return [found.get(name) for name in names]
+
+    def shrink(self) -> bool:
+        """Give up all but the newest pipeline, and that too where it was not loaded whole.
+
+        Returns whether the weights of others were among it.
+        """
+        with self._loading:
+            before = self.bytes
+            for key in self._entries.keys() - self._newest:
+                del self._entries[key]
+            freed = self.bytes < before
+            if not self._newest <= self._entries.keys():
+                self._entries.clear()
+            return freed
 
     def figures(self) -> dict[str, Any]:
         """Describe what is kept, fit for JSON; `id` tells whether an object is still the same."""

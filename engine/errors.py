@@ -6,6 +6,7 @@ from difflib import get_close_matches
 __all__ = [
     "CheckpointError",
     "EngineError",
+    "OutOfMemory",
     "PictureError",
     "RequestError",
     "RunCancelled",
@@ -27,6 +28,10 @@ class RequestError(EngineError):
 
 class PictureError(RequestError):
     """A picture, mask or depth map cannot be used."""
+
+
+class OutOfMemory(EngineError):
+    """The memory of the device does not hold what a run needs; says what would fit."""
 
 
 class RunCancelled(Exception):

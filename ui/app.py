@@ -1,21 +1,22 @@
 """The page: header, tabs, and what they share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
-from starlette.routing import Route
 
 from engine.service import Service
 from ui import markup
+from ui.crowd import AT_ONCE, SESSIONS, make_room
 from ui.pictures import PictureRoute
 from ui.preferences import build_preferences
+from ui.presence import presence_route
+from ui.probes import probe_routes
 from ui.queue import build_queue
-from ui.room import AT_ONCE, SESSIONS, make_room
 from ui.send import connect_sending, send_group
 from ui.session import Owners, kept_in_browser
 from ui.shared import SILENT, Shared
@@ -90,8 +91,9 @@ def build_page(
     return page
 
 
-def page_options(routes: Sequence[Route]) -> dict[str, Any]:
-    """What `launch()` needs for the page to look and work as built. routes: served beside it."""
+def page_options(service: Service, route: PictureRoute, owners: Owners) -> dict[str, Any]:
+    """What `launch()` needs for the page to look and work as built; also what lies beside it."""
+    routes = [route.route(), presence_route(service, owners), *probe_routes(service)]
     return {
         "theme": theme(),
         "css_paths": stylesheets(),

@@ -20,6 +20,7 @@ from engine.checkpoints.repository import part_folder
 from engine.checkpoints.weights import MAX_SHARD_SIZE, check_file, local_weights, write_weights
 from engine.config import read_json
 from engine.errors import CheckpointError
+from engine.memory import is_out_of_memory
 from engine.models.model import Model
 from engine.schedulers.registry import SCHEDULER_CLASSES
 
@@ -113,6 +114,8 @@ def _load_transformer(cls: str) -> Load:
                 output_loading_info=True,
             )
         except (OSError, RuntimeError, ValueError) as error:
+            if is_out_of_memory(error):  # the files are as they should be
+                raise
             raise CheckpointError(f"{paths[0]}: {error}") from None
         if missing := sorted(report["missing_keys"]):
             raise CheckpointError(

@@ -1,5 +1,6 @@
 """Which device and dtype to work in, and how much of the machine is ours."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import torch
 
 from engine.errors import EngineError
 
-__all__ = ["memory_budget", "pick_device", "pick_dtype", "usable_cpus"]
+__all__ = ["free_memory", "memory_budget", "pick_device", "pick_dtype", "usable_cpus"]
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 CGROUP = Path("/sys/fs/cgroup")
@@ -59,6 +60,13 @@ def memory_budget(device: str) -> int:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = _read(CGROUP / "memory.max")
     return min(total, int(limit)) // 2 if limit.isdigit() else total // 2
+
+
+def free_memory(device: str) -> None:
+    """Give back what nothing refers to any more, and what torch keeps of it for later."""
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _read(path: Path) -> str:

@@ -1,5 +1,6 @@
 """The jobs of all owners: who may see them, which is next, and when."""
 
+import dataclasses
 import time
 from collections import OrderedDict
 
@@ -8,6 +9,7 @@ from engine.service.events import Finished, Queued
 from engine.service.job import Job, JobInfo
 from engine.service.line import Line
 from engine.service.pace import Pace
+from engine.service.tally import Totals
 from engine.service.watchers import Watchers
 
 __all__ = ["Jobs"]
@@ -32,6 +34,10 @@ class Jobs:
 
     def __init__(self) -> None:
         self.running: Job | None = None
+        self.submitted = 0
+        self.refused = 0
+        """As the line was full."""
+        self._dropped = Totals()
         self._kept: OrderedDict[str, Job] = OrderedDict()
         self._line = Line()
         self._pace = Pace()
@@ -42,25 +48,46 @@ class Jobs:
         return len(self._line)
 
     @property
+    def owners(self) -> int:
+        """How many have a job that waits or runs."""
+        return len({job.owner for job in self._kept.values() if not job.ended})
+
+    @property
+    def totals(self) -> Totals:
+        """Of all jobs there were."""
+        totals = dataclasses.replace(self._dropped)
+        for job in self._kept.values():
+            totals.add(job)
+        return totals
+
+    @property
     def first(self) -> Job | None:
         """The next job of the line, or None when none waits."""
         return next(iter(self._line), None)
 
     def add(self, job: Job) -> None:
         """Put `job` in line; QueueFull when that is as long as may be."""
-        if len(self._line) >= self.max_waiting:
-            raise QueueFull(
-                f"The queue is full: {len(self._line)} jobs are waiting, and it holds "
-                f"{self.max_waiting}. Try again when one of them has started."
-            )
-        if len(self._line.of(job.owner)) >= self.max_own:
-            raise QueueFull(
-                f"{self.max_own} jobs of yours are waiting, which is as many as one may have "
-                "there: remove one of them, or wait until one has started."
-            )
+        if full := self._full(job.owner):
+            self.refused += 1
+            raise QueueFull(full)
+        self.submitted += 1
         self._kept[job.id] = job
         self._line.add(job)
         self._tell(job)
+
+    def _full(self, owner: str) -> str:
+        """Why the line takes no job of this owner, or ""."""
+        if len(self._line) >= self.max_waiting:
+            return (
+                f"The queue is full: {len(self._line)} jobs are waiting, and it holds "
+                f"{self.max_waiting}. Try again when one of them has started."
+            )
+        if len(self._line.of(owner)) >= self.max_own:
+            return (
+                f"{self.max_own} jobs of yours are waiting, which is as many as one may have "
+                "there: remove one of them, or wait until one has started."
+            )
+        return ""
 
     def find(self, job: str, owner: str) -> Job:
         """The job of this id, if it is this owner's; else JobNotFound."""
@@ -128,7 +155,7 @@ class Jobs:
         for job in ended[: -self.max_films]:
             job.forget_film()
         for job in ended[: max(0, len(ended) - self.max_ended)]:
-            del self._kept[job.id]
+            self._dropped.add(self._kept.pop(job.id))
 
     def _tell(self, changed: Job) -> None:
         """Publish where the waiting jobs stand now, and when each is likely to start."""

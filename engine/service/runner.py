@@ -1,6 +1,5 @@
 """One run of the engine, from a Request to PNGs, told event by event."""
 
-import gc
 import platform
 import statistics
 import time
@@ -21,7 +20,7 @@ from PIL import Image
 
 from engine import schedulers
 from engine.cache import ComponentCache
-from engine.checkpoints.catalog import find_model
+from engine.checkpoints.catalog import ModelInfo, find_model
 from engine.errors import EngineError
 from engine.pictures import open_picture
 from engine.pipelines import DiffusionPipeline
@@ -30,12 +29,13 @@ from engine.pipelines.denoise import Progress
 from engine.pipelines.request import Request
 from engine.pipelines.unconditional import UnconditionalPipeline
 from engine.schedulers.registry import SCHEDULER_CLASSES
-from engine.service.devices import memory_budget, pick_device, pick_dtype, usable_cpus
+from engine.service.devices import free_memory, memory_budget, pick_device, pick_dtype, usable_cpus
 from engine.service.events import Changed, Event, Finished, Frame, Loading, Started, Step
 from engine.service.frames import Film, FrameClock, jpeg
 from engine.service.messages import Picture, Run
 from engine.service.metadata import describe, encode_png
 from engine.service.queries import describe_depth, describe_model, describe_schedule
+from engine.service.room import Room
 from engine.service.runlog import RunLog
 
 __all__ = ["EngineRunner"]
@@ -57,16 +57,23 @@ class EngineRunner:
         self.dtype = str(self._dtype).removeprefix("torch.")
         self._models = models
         self._cache = ComponentCache(memory_budget(self.device))
+        self._room = Room(self.device, self._cache)
         self._turn = Lock()  # held for a step of a run, or an estimate between two
         torch.set_num_threads(min(torch.get_num_threads(), usable_cpus()))
         self._warm_up()
 
     def run(self, run: Run, control: Control) -> Iterator[Event | Picture]:
-        """As Runner.run."""
+        """As Runner.run. Raises OutOfMemory for what the memory does not hold."""
+        model = find_model(self._models, run.request.model)
+        yield from self._room.hold(run.request, model, lambda: self._run(run, control, model))
+
+    def _run(
+        self, run: Run, control: Control, model: ModelInfo
+    ) -> Generator[Event | Picture, None, None]:
         request = run.request
         began = time.perf_counter()
         pictures = {field: open_picture(path) for field, path in run.pictures.items()}
-        pipeline, loaded = yield from self._load(run, control)
+        pipeline, loaded = yield from self._load(run, control, model)
         ready = time.perf_counter()
         frames, log = FrameClock(), RunLog()
         for first in range(0, request.count, request.batch_size):
@@ -119,16 +126,13 @@ class EngineRunner:
 
     def release(self) -> None:
         """As Runner.release."""
-        gc.collect()
-        if self.device == "cuda":
-            torch.cuda.empty_cache()
+        free_memory(self.device)
 
     def _load(
-        self, run: Run, control: Control
+        self, run: Run, control: Control, model: ModelInfo
     ) -> Generator[Event, None, tuple[DiffusionPipeline, tuple[str, ...]]]:
         """The pipeline and what had to be loaded; in a thread, as a callback cannot yield."""
         request = run.request
-        info = find_model(self._models, request.model)
         names: SimpleQueue[str | None] = SimpleQueue()
         loaded = []
 
@@ -138,7 +142,7 @@ class EngineRunner:
 
         def load() -> DiffusionPipeline:
             pipeline = self._cache.pipeline(
-                info.path, request.task, self.device, self._dtype, on_load=on_load
+                model.path, request.task, self.device, self._dtype, on_load=on_load
             )
             if run.previews and (vae := pipeline.components.get("vae")):
                 _ = vae.previewer  # fitted at first use: better now than within a step

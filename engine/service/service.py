@@ -21,6 +21,7 @@ from engine.service.jobs import Jobs
 from engine.service.messages import Cancel, Finish, Picture, Ready, Run, Steer
 from engine.service.presence import Presence
 from engine.service.supervisor import STOPPED, Supervisor
+from engine.service.tally import Tally
 from engine.service.workers import Worker
 
 __all__ = ["Service"]
@@ -75,6 +76,11 @@ class Service:
                 "message": self._supervisor.message,
                 "waiting": self._jobs.waiting,
             }
+
+    def tally(self) -> Tally:
+        """What was done since the start, in figures, and how many jobs there are."""
+        with self._lock:
+            return Tally.of(self._jobs, self._supervisor)
 
     def submit(
         self, request: Request, owner: str, *, previews: bool = True, label: str = ""

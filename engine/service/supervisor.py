@@ -54,6 +54,9 @@ class Supervisor:
         self._worker: Worker | None = None
         self.ready: Ready | None = None
         self.failures = 0
+        self.starts = 0
+        self.deaths = 0
+        """Of workers that nobody stopped."""
         self.message = ""
         """What went wrong last, until a worker is ready."""
         self._numbers = count(1)
@@ -119,6 +122,7 @@ class Supervisor:
                 worker = self._make_worker()
                 worker.start()
                 self._worker = worker
+                self.starts += 1
         except OSError as error:
             return self._bury(str(error), proven)
         if self.stopped:  # stop() may have come too early to see this worker
@@ -154,6 +158,7 @@ class Supervisor:
         """
         with self._lock:
             started = self.ready is not None
+            self.deaths += self._worker is not None and not self.stopped
             self._worker = self.ready = None
             self.failures = 0 if started and proven else self.failures + 1
             self.message = self._describe(reason, started)

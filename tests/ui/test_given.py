@@ -12,11 +12,10 @@ from PIL import Image
 
 from engine.errors import RequestError
 from engine.service import Service
-from tests.ui.stub import SECRET, StubWorker, stub_models
-from ui.app import build_page, page_options
+from tests.ui.page import launch_page
+from tests.ui.stub import StubWorker, stub_models
 from ui.given import take_all
-from ui.pictures import PictureRoute, media_type
-from ui.session import Owners
+from ui.pictures import media_type
 
 
 def file(kind: str = "PNG") -> bytes:
@@ -62,10 +61,7 @@ def test_a_picture_is_served_as_what_it_is(kind: str) -> None:
 @pytest.fixture
 def page(service: Service, tmp_path: Path) -> Iterator[tuple[str, Any]]:
     """Address and configuration of a page."""
-    route = PictureRoute(tmp_path / "outputs", SECRET)
-    blocks = build_page(service, tmp_path / "models", route, Owners(SECRET))
-    options = page_options([route.route()]) | {"prevent_thread_lock": True, "quiet": True}
-    _, url, _ = blocks.launch(server_name="127.0.0.1", **options)
+    blocks, _, url = launch_page(service, tmp_path / "models", tmp_path / "outputs")
     yield url, blocks.config
     blocks.close(verbose=False)
 

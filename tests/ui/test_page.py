@@ -13,8 +13,9 @@ from engine.pipelines.limits import LIMITS
 from engine.service import Service
 from tests.api import client
 from tests.repository import ROOT
+from tests.ui.page import launch_page
 from tests.ui.stub import SECRET, StubWorker, stub_models
-from ui.app import build_page, page_options
+from ui.app import build_page
 from ui.controls import ENDS, refresh, side, span
 from ui.pictures import PictureRoute
 from ui.session import Owners
@@ -24,10 +25,7 @@ from ui.session import Owners
 def url(tmp_path: Path) -> Iterator[str]:
     models, outputs = stub_models(tmp_path / "models"), tmp_path / "outputs"
     service = Service(lambda: StubWorker(models), outputs, models)
-    route = PictureRoute(outputs, SECRET)
-    page = build_page(service, models, route, Owners(SECRET))
-    options = page_options([route.route()]) | {"prevent_thread_lock": True, "quiet": True}
-    _, url, _ = page.launch(server_name="127.0.0.1", **options)
+    page, _, url = launch_page(service, models, outputs)
     service.start()
     yield url
     page.close(verbose=False)

@@ -8,11 +8,9 @@ from gradio_client.exceptions import AppError  # type: ignore[import-untyped]
 
 from engine.service import Service
 from tests.api import PATIENCE, client
-from tests.ui.stub import SECRET, StubWorker, stub_models
-from ui.app import build_page, page_options
-from ui.pictures import PictureRoute
-from ui.room import Boxes, Sessions
-from ui.session import Owners
+from tests.ui.page import launch_page
+from tests.ui.stub import StubWorker, stub_models
+from ui.crowd import Boxes, Sessions
 
 CROWD = 50
 """More than Gradio answers at once if it is not told otherwise."""
@@ -21,10 +19,7 @@ CROWD = 50
 def test_while_many_wait_others_are_answered(tmp_path: Path) -> None:
     models, outputs = stub_models(tmp_path / "models"), tmp_path / "outputs"
     service = Service(lambda: StubWorker(models, pace=0.2), outputs, models)
-    route = PictureRoute(outputs, SECRET)
-    page = build_page(service, models, route, Owners(SECRET))
-    options = page_options(route) | {"prevent_thread_lock": True, "quiet": True}
-    app, url, _ = page.launch(server_name="127.0.0.1", **options)
+    page, app, url = launch_page(service, models, outputs)
     service.start()
     try:
         draw = {"prompt": "a", "model": "stub", "steps": 1000}
