@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from fastapi import FastAPI
+from gradio.routes import App
 
 from engine.service import Service
 from tests.ui.stub import SECRET
@@ -17,7 +17,7 @@ __all__ = ["launch_page"]
 
 def launch_page(
     service: Service, models: Path, outputs: Path, **more: Any
-) -> tuple[gr.Blocks, FastAPI, str]:
+) -> tuple[gr.Blocks, App, str]:
     """Blocks, application and address of a page that answers; the service is not started.
 
     more: for `gr.Blocks.launch`.
