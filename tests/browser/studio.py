@@ -138,7 +138,7 @@ class Studio:
 
     def button_of_page(self, name: str) -> Locator:
         """One that is in no tab."""
-        return self.page.get_by_role("button", name=name, exact=True)
+        return self.page.get_by_role("button", name=name)
 
     def controls(self) -> list[tuple[str, str]]:
         """Role and name of every control of the page, as a screen reader is told."""
