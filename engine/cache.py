@@ -44,7 +44,8 @@ class Entry:
 class ComponentCache:
     """Builds pipelines of components that are loaded once and shared.
 
-    budget: bytes of weights to keep. The components of the newest pipeline always stay.
+    budget: bytes of weights to keep. The components of the newest pipeline always stay, and those
+    of one that failed or was stopped as it was loaded, until the next is asked for.
     All may be called from any thread; one that loads has the others that would load wait.
     """
 
@@ -82,9 +83,11 @@ class ComponentCache:
             return self._component(key, on_load)
 
         with self._loading:
-            pipeline = make_plan(folder, {}, task=task).build(load)
-            self._newest = used
-            self._evict(used)
+            try:
+                pipeline = make_plan(folder, {}, task=task).build(load)
+                self._newest = used
+            finally:  # or one model after the other whose load is stopped would fill the memory
+                self._evict(self._newest | used)
         return pipeline
 
     def components(
