@@ -44,7 +44,8 @@ class Entry:
 class ComponentCache:
     """Builds pipelines of components that are loaded once and shared.
 
-    budget: bytes of weights to keep. The components of the newest pipeline always stay.
+    budget: bytes of weights to keep. The components of the newest pipeline always stay, and those
+    of one that failed or was stopped as it was loaded, until the next is asked for.
     All may be called from any thread; one that loads has the others that would load wait.
     """
 
@@ -83,8 +84,10 @@ class ComponentCache:
 
         with self._loading:
             self._newest = used
-            pipeline = make_plan(folder, {}, task=task).build(load)
-            self._evict(used)
+            try:
+                pipeline = make_plan(folder, {}, task=task).build(load)
+            finally:  # or one model after the other whose load is stopped would fill the memory
+                self._evict(used)
         return pipeline
 
     def components(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.cache import ComponentCache
-from engine.errors import CheckpointError, RequestError
+from engine.errors import CheckpointError, RequestError, RunCancelled
 from tests.conftest import make_checkpoint
 
 CPU = torch.device("cpu")
@@ -129,6 +129,26 @@ def test_an_error_leaves_the_cache_usable(tiny_checkpoint: Path, tmp_path: Path)
     cache.pipeline(tiny_checkpoint, TASK, CPU, torch.float32)
     with pytest.raises(RequestError, match="dance"):
         cache.pipeline(tiny_checkpoint, "dance", CPU, torch.float32)
+
+
+def test_loads_that_are_stopped_do_not_add_up(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    def stop(name: str) -> None:
+        if name == "scheduler":
+            raise RunCancelled
+
+    cache = ComponentCache(1)
+    first = cache.pipeline(tiny_checkpoint, TASK, CPU, torch.float32)
+    one = cache.bytes
+    for number in (1, 2, 3):
+        other = make_checkpoint(tmp_path / f"other-{number}", seed=number)
+        config = other / "scheduler" / "scheduler_config.json"
+        config.write_text(config.read_text() + " " * number)  # so that it has to be loaded too
+        with pytest.raises(RunCancelled):
+            cache.pipeline(other, TASK, CPU, torch.float32, stop)
+        assert cache.bytes == 2 * one, "the newest, and what was loaded last"
+    again = cache.pipeline(tiny_checkpoint, TASK, CPU, torch.float32)
+    assert again.components["unet"] is first.components["unet"]
+    assert cache.bytes == one
 
 
 def test_a_few_components_are_shared_and_drive_nothing_out(

@@ -56,6 +56,10 @@ class Boxes(LRUCache[str, Any]):
         self.move_to_end(key)
         return super().__getitem__(key)
 
+    def __delitem__(self, key: Any) -> None:
+        if key in self:  # two streams of one visitor may end in one moment
+            super().__delitem__(key)
+
     def get(self, key: str, default: Any = None) -> Any:
         return super().get(key, default) if key in self else default
 

@@ -1,11 +1,11 @@
 """Runs that wait, that draw one picture after another, and that a page finds again."""
 
 import time
+from urllib.request import urlopen
 
 from playwright.sync_api import Browser, Locator, expect
 
-from engine.service.presence import Presence
-from tests.browser.studio import LONG, Server, Studio
+from tests.browser.studio import LIMIT, LONG, Server, Studio
 
 
 def in_line(studio: Studio, prompt: str) -> Locator:
@@ -15,7 +15,7 @@ def in_line(studio: Studio, prompt: str) -> Locator:
 
 def queue_up(studio: Studio, *prompts: str) -> None:
     """A long run, and one behind it for each prompt."""
-    studio.fill("the long one", **LONG)
+    studio.fill("the long one", **LONG | {"Pictures": 6, "At once": 6})
     studio.start()
     studio.wait_for_step(1)
     studio.fill(Pictures=1, **{"At once": 1})
@@ -23,6 +23,16 @@ def queue_up(studio: Studio, *prompts: str) -> None:
         studio.fill(prompt)
         studio.page.keyboard.press("Control+Enter")
         expect(in_line(studio, prompt)).to_be_visible()
+
+
+def wait_for_none_waiting(server: Server) -> None:
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end:
+        with urlopen(f"{server.url}metrics", timeout=LIMIT) as answer:
+            if b"\nstepwise_jobs_waiting 0.0\n" in answer.read():
+                return
+        time.sleep(0.5)
+    raise AssertionError("runs wait still")
 
 
 def test_generate_while_a_run_goes_on_puts_another_behind_it(studio: Studio) -> None:
@@ -114,7 +124,7 @@ def test_five_in_line_one_removed_and_the_rest_run_in_order(studio: Studio) -> N
     studio.wait_for_step(1)
     studio.button("Stop").click()
     studio.end("stopped")
-    expect(studio.tab.locator(".shelf img")).to_have_count(16)
+    expect(studio.tab.locator(".shelf img")).to_have_count(6)
 
 
 def test_a_closed_page_finds_its_runs_again(studio: Studio, server: Server) -> None:
@@ -123,10 +133,11 @@ def test_a_closed_page_finds_its_runs_again(studio: Studio, server: Server) -> N
     again = Studio(studio.page.context.new_page(), server.url)
     expect(in_line(again, "first")).to_be_visible()
     again.wait_for_step(1)
-    again.fill(Steps=2)
-    again.page.locator(".queue article").nth(1).get_by_role("button", name="Remove").click()
-    again.end("done", "stopped")
-    expect(again.tab.locator(".shelf img")).to_have_count(16)
+    in_line(again, "first").get_by_role("button", name="Remove").click()
+    expect(again.page.locator(".queue article")).to_have_count(0)
+    again.fill(Steps=2)  # of the long run, which is over then
+    again.end("stopped", "done")
+    expect(again.tab.locator(".shelf img")).to_have_count(6)
 
 
 def test_closing_the_page_can_take_what_waits_off_the_queue(studio: Studio, server: Server) -> None:
@@ -134,7 +145,7 @@ def test_closing_the_page_can_take_what_waits_off_the_queue(studio: Studio, serv
     studio.page.get_by_label("Closing the page takes my waiting runs off the queue").check()
     queue_up(studio, "first", "second")
     studio.page.close()
-    time.sleep(Presence.grace + 1)
+    wait_for_none_waiting(server)
     again = Studio(studio.page.context.new_page(), server.url)
     again.wait_for_step(1)
     expect(again.page.locator(".queue article")).to_have_count(0)
@@ -157,9 +168,10 @@ def test_a_connection_lost_for_five_seconds_loses_nothing(studio: Studio) -> Non
     expect(studio.prompt).to_have_value("first")
     expect(in_line(studio, "first")).to_be_visible()
     in_line(studio, "first").get_by_role("button", name="Remove").click()
+    expect(studio.page.locator(".queue article")).to_have_count(0)
     studio.fill(Steps=2)
-    studio.end("done")
-    expect(studio.tab.locator(".shelf img")).to_have_count(16)
+    studio.end("stopped", "done")
+    expect(studio.tab.locator(".shelf img")).to_have_count(6)
     studio.errors.clear()  # of the requests that found no network
 
 
