@@ -54,7 +54,8 @@ class ComponentCache:
         self.loads = 0
         self._loading = Lock()
         self._entries: dict[Key, Entry] = {}  # in the order of their last use
-        self._newest: set[Key] = set()
+        self._newest: set[Key] = set()  # of the latest pipeline that was loaded whole
+        self._asked: set[Key] = set()  # of the latest that was to be
 
     @property
     def bytes(self) -> int:
@@ -83,11 +84,12 @@ class ComponentCache:
             return self._component(key, on_load)
 
         with self._loading:
-            self._newest = used
+            self._asked = used
             try:
                 pipeline = make_plan(folder, {}, task=task).build(load)
+                self._newest = used
             finally:  # or one model after the other whose load is stopped would fill the memory
-                self._evict(used)
+                self._evict(self._newest | used)
         return pipeline
 
     def components(
@@ -109,16 +111,16 @@ class ComponentCache:
             return [found.get(name) for name in names]
 
     def shrink(self) -> bool:
-        """Give up all but the newest pipeline, and that too where it was not loaded whole.
+        """Give up all but the pipeline asked for last, and that too if it was not loaded whole.
 
         Returns whether the weights of others were among it.
         """
         with self._loading:
             before = self.bytes
-            for key in self._entries.keys() - self._newest:
+            for key in self._entries.keys() - self._asked:
                 del self._entries[key]
             freed = self.bytes < before
-            if not self._newest <= self._entries.keys():
+            if not self._asked <= self._entries.keys():
                 self._entries.clear()
             return freed
 
