@@ -46,7 +46,7 @@ class Presets:
         generate: after which the settings are worth keeping, however they came.
         """
         self._inputs = inputs = settings_of(inputs)
-        first = {n: getattr(control, "value", None) or "" for n, control in inputs.items()}
+        first = {field: _first(control) for field, control in inputs.items()}
         with gr.Accordion("Presets", open=False, elem_classes="presets"):
             name = gr.Dropdown(
                 [], label="Preset", info="Choose one, or type a new name.", allow_custom_value=True
@@ -158,6 +158,12 @@ def read_presets(data: bytes) -> tuple[Settings, Mapping[str, Settings]]:
 
 def _buttons(*names: str) -> list[gr.Button]:
     return [gr.Button(name, size="sm", min_width=70) for name in names]
+
+
+def _first(control: Component) -> Any:
+    """What a control begins with: an empty text is None in gradio."""
+    value = getattr(control, "value", None)
+    return "" if value is None else value
 
 
 def _mapping(value: Any) -> Settings:

@@ -48,8 +48,11 @@ def test_presets_have_names_and_go_through_files(studio: Studio, tmp_path: Path)
     press(studio, "Apply")
     expect(studio.prompt).to_have_value("a red ball")
     expect(number(studio, "Steps")).to_have_value("3")
+    studio.tab.get_by_label("Seed", exact=True).fill("77")
     press(studio, "Reset all")
     expect(studio.prompt).to_have_value("")
+    expect(studio.tab.get_by_label("Seed", exact=True)).to_have_value("0")
+    expect(studio.tab.get_by_label("New seed for every run")).to_be_checked()
     expect(number(studio, "Steps")).to_have_value("25")
 
     with studio.page.expect_download() as download:
