@@ -60,7 +60,7 @@ def build_page(
             runs = [*(tab.build(sending) for tab in tabs), compare.build()]
         build_preferences(shared)
         for tab in tabs:
-            connect_sending(shared, tab.parts, tab.sends, targets)
+            connect_sending(shared, tab, targets)
 
         def find_jobs(session: Any) -> list[list[str]]:
             """Ids of the jobs of each tab: what watches them starts only where there are some."""

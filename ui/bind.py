@@ -1,5 +1,6 @@
 """Ties a tab's buttons to the service. Values travel by name into a Request."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -113,7 +114,9 @@ class Binding:
         session, many = self._shared.owners.session(session), self._actions.many
         assert many is not None, "its button was pressed"
         try:
-            left, why = self._submission.each(session["owner"], str(lines or ""), **values)
+            left, why = await asyncio.to_thread(
+                self._submission.each, session["owner"], str(lines or ""), **values
+            )
         except EngineError as error:
             warn(str(error))
             return {many.lines: gr.skip()}
@@ -174,7 +177,7 @@ class Binding:
         self, job: JobInfo, owner: str, before: list[Result]
     ) -> AsyncIterator[tuple[View, dict[Component, Any]]]:
         """The views of one job, and what changes on the page with each."""
-        parts, record, shown = self._parts, IDLE.changes, None
+        parts, record, going = self._parts, IDLE.changes, None
         try:
             async for view in views(self._service.events(job.id, owner), self._first(job)):
                 new = self._made(view) if view.phase == "saving" else []
@@ -184,9 +187,9 @@ class Binding:
                 if view.changes != record:
                     record = view.changes
                     changed[self._panel.run] = hood.run(view)
-                more = view.first + view.together < view.count
-                if view.running and more != shown:
-                    shown = more
+                more = view.phase != "queued" and view.first + view.together < view.count
+                if view.running and going != (view.phase, more):
+                    going = view.phase, more
                     changed |= self._going(more)
                 yield view, changed
         except JobNotFound:  # so many came after it that it was dropped meanwhile

@@ -67,6 +67,10 @@ class Actions:
     last: gr.Button
     many: Many | None
 
+    @property
+    def starts(self) -> list[gr.Button]:
+        return [self.generate] + ([self.many.start] if self.many else [])
+
 
 def span(field: str, value: float = 0, end: float | None = None) -> dict[str, Any]:
     """Arguments for a control over all that a request takes.

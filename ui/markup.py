@@ -51,7 +51,10 @@ def status(view: View) -> str:
 
 def starts(when: float) -> str:
     """When something is likely to start; assets/js counts down. when: unix time, 0 is unknown."""
-    return f'<span data-in="{when - time.time():.0f}"></span>' if when else ""
+    if not when:
+        return ""
+    now = time.time()
+    return f'<span data-in="{when - now:.0f}" data-told="{now:.3f}"></span>'
 
 
 def _news(view: View) -> str:

@@ -20,7 +20,8 @@ MOST = 1_000
 
 def presence_route(service: Service, owners: Owners) -> Route:
     """POST /presence: JSON of `owner`, its token; `page`, a name for the page; `open`; `cancels`,
-    whether closing the last page cancels what waits. Answers 204, or 400 for anything else.
+    whether closing the last page cancels what waits. Answers 204; 400 for anything else, 413 for
+    too much.
     """
 
     async def tell(request: Request) -> Response:

@@ -1,7 +1,7 @@
 """Settings of a tab: as they were last, under names of one's own, and as a file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -24,7 +24,11 @@ MANY = 200
 """Presets of a tab: a browser keeps a few megabytes of a page."""
 
 RESTORE = "(kept, presets) => [window.stepwise.restored('{task}', kept), presets]"
-KEEP = "(...values) => [window.stepwise.named({names}, values)]"
+KEEP = "(kept, ...values) => [window.stepwise.kept('{task}', kept, {names}, values)]"
+RESTORED = """(kept, ...values) => {{
+  window.stepwise.keeps('{task}');
+  return [window.stepwise.kept('{task}', kept, {names}, values)];
+}}"""
 EXPORT = """(presets, ...values) => {{
   const settings = window.stepwise.named({names}, values);
   window.stepwise.download("stepwise-{task}.json", {{ task: "{task}", settings, presets }});
@@ -40,10 +44,10 @@ class Presets:
         self._kept = kept_in_browser(f"{task}.settings")
         self._presets = kept_in_browser(f"{task}.presets")
 
-    def build(self, tab: gr.Tab, inputs: Inputs, generate: gr.Button) -> None:
+    def build(self, tab: gr.Tab, inputs: Inputs, starts: Sequence[gr.Button]) -> None:
         """Place the group in the current layout, and connect it.
 
-        generate: after which the settings are worth keeping, however they came.
+        starts: a run, after which the settings are worth keeping, however they came.
         """
         self._inputs = inputs = settings_of(inputs)
         first = {field: _first(control) for field, control in inputs.items()}
@@ -64,9 +68,7 @@ class Presets:
         words = {"task": self._task, "names": json.dumps(list(inputs))}
         private: dict[str, Any] = {"api_visibility": "private"}
         raw = SILENT | {"preprocess": False}
-        typed = [control.input for control in controls]  # type: ignore[attr-defined]
-        keep = KEEP.format_map(words)
-        gr.on([*typed, generate.click], None, controls, self._kept, js=keep, **private)
+        keeping = {"inputs": [self._kept, *controls], "outputs": self._kept, **private}
         for opened in (self._shared.opened.then, tab.select):
             opened(
                 self.restore,
@@ -74,12 +76,19 @@ class Presets:
                 [*controls, name],
                 js=RESTORE.format_map(words),
                 **raw,
-            )
+            ).then(None, js=RESTORED.format_map(words), **keeping)
         named = [name, presets]
-        apply.click(self.apply, named, controls, **raw)
         delete.click(self.delete, named, named, **raw)
-        given.upload(self.take, [given, presets], [*controls, *named], **SILENT)
-        reset.click(lambda: self._fill(first), None, controls, **SILENT)
+        filled = [
+            apply.click(self.apply, named, controls, **raw),
+            given.upload(self.take, [given, presets], [*controls, *named], **SILENT),
+            reset.click(lambda: self._fill(first), None, controls, **SILENT),
+        ]
+        changes = [control.input for control in controls]  # type: ignore[attr-defined]
+        changes += [start.click for start in starts]
+        gr.on(changes, None, js=KEEP.format_map(words), **keeping)
+        for event in filled:
+            event.then(None, js=KEEP.format_map(words), **keeping)
         export.click(None, [presets, *controls], None, js=EXPORT.format_map(words), **private)
         save.click(
             self.save,

@@ -15,31 +15,48 @@ from ui.shared import SILENT, Shared
 
 __all__ = ["build_queue", "queue_lines"]
 
+TEMPLATE = """${value.length
+  ? `<section aria-label="Queue"><details data-fold><summary>${value[0]}</summary>` +
+    `<ol>${value.slice(1).join("")}</ol></details></section>`
+  : ""}"""
+
 ALIVE = """
-const jobOf = (target) => target.closest("[data-job]").dataset.job;
-const open = new Set();
+const jobOf = (target) => target.closest("[data-job]")?.dataset.job ?? "";
+const order = () => [...element.querySelectorAll("[data-job]")].map(jobOf).join();
+const open = new Set([""]);
 let pressed = null;
 element.addEventListener("click", ({ target }) => {
+  const details = target.closest("summary")?.parentElement;
+  if (details) open[details.open ? "delete" : "add"](jobOf(details));
   const button = target.closest("button[data-act]");
   if (!button) return;
-  pressed = { act: button.dataset.act, job: jobOf(button) };
+  pressed = { act: button.dataset.act, job: jobOf(button), order: order() };
   trigger("act", pressed);
 });
-element.addEventListener(
-  "toggle",
-  ({ target }) => open[target.open ? "add" : "delete"](jobOf(target)),
-  true,
-);
-new MutationObserver(() => {
-  for (const details of element.querySelectorAll("details"))
-    if (open.has(jobOf(details))) details.open = true;
-  if (!pressed || document.activeElement !== document.body) return;
-  const buttons = [...element.querySelectorAll("button")];
-  buttons.find((b) => b.dataset.act === pressed.act && jobOf(b) === pressed.job)?.focus();
-}).observe(element, { childList: true, subtree: true });
+const keep = () => {
+  for (const details of element.querySelectorAll("details")) {
+    const wanted = open.has(jobOf(details));
+    if (details.open !== wanted) details.open = wanted;
+  }
+  if (!pressed || order() === pressed.order) return;
+  const buttons = [...element.querySelectorAll("button")].filter((b) => jobOf(b) === pressed.job);
+  const same = buttons.find((b) => b.dataset.act === pressed.act && !b.disabled);
+  (same ?? buttons.find((b) => !b.disabled))?.focus();
+  pressed = null;
+};
+new MutationObserver(keep).observe(element, {
+  attributes: true,
+  attributeFilter: ["data-job", "open"],
+  childList: true,
+  subtree: true,
+});
+keep();
 """
-"""The list is drawn anew whenever it changes: what was open stays so, and the focus stays on the
-button that was pressed."""
+"""Gradio writes a changed list into the elements of the old one, place by place: what was open
+stays so for its run, and the focus stays with the run whose button was pressed."""
+
+SHOWN = 120
+"""Characters of a prompt in the list."""
 
 STEPS = {"earlier": -1, "later": 1}
 """Places by which a button moves a job."""
@@ -59,7 +76,7 @@ def build_queue(shared: Shared, titles: Mapping[str, str], begun: Sequence[Depen
     service, owners, latest = shared.service, shared.owners, Latest()
     shown = gr.HTML(
         [],
-        html_template="${value.join('')}",
+        html_template=TEMPLATE,
         js_on_load=ALIVE,
         apply_default_css=False,
         elem_classes="queue",
@@ -94,17 +111,19 @@ def build_queue(shared: Shared, titles: Mapping[str, str], begun: Sequence[Depen
 
 
 def queue_lines(jobs: Sequence[JobInfo], titles: Mapping[str, str]) -> list[str]:
-    """Pieces of HTML: a heading, then one for each job that runs or waits. None where no job waits:
-    the tab of the one that runs shows it."""
+    """A heading, then HTML for each job that runs or waits. None where no job waits: the tab of the
+    one that runs shows it."""
     waiting = [job for job in jobs if job.state == "waiting"]
     if not waiting:
         return []
-    heading = f"<h2>Queue: {markup.counted(len(waiting), 'run')} waiting</h2>"
+    heading = f"Queue: {markup.counted(len(waiting), 'run')} waiting"
     return [heading, *(_line(job, titles, waiting) for job in jobs)]
 
 
 def _line(job: JobInfo, titles: Mapping[str, str], waiting: Sequence[JobInfo]) -> str:
-    what = escape(job.request.prompt or f"Seed {job.request.seed}")
+    prompt = job.request.prompt
+    short = prompt if len(prompt) <= SHOWN else f"{prompt[:SHOWN]}…"
+    what = escape(short or f"Seed {job.request.seed}")
     if job.state == "running":
         state, buttons = "Going on", _button("remove", "Stop", what)
     else:
@@ -116,11 +135,11 @@ def _line(job: JobInfo, titles: Mapping[str, str], waiting: Sequence[JobInfo]) -
             + _button("remove", "Remove", what)
         )
     return (
-        f'<article data-job="{escape(job.id)}" data-state="{job.state}">'
-        f'<p class="what" title="{what}">{what}</p>'
+        f'<li data-job="{escape(job.id)}" data-state="{job.state}">'
+        f'<p class="what">{what}</p>'
         f"<p>{escape(titles.get(job.label, job.label))} · {state}</p>"
         f"<details><summary>Settings</summary><dl>{_settings(job)}</dl></details>"
-        f'<p class="acts">{buttons}</p></article>'
+        f'<p class="acts">{buttons}</p></li>'
     )
 
 

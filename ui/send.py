@@ -1,5 +1,6 @@
 """Sends the picture that a tab shows on to the input of another."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ from gradio.components import Component
 
 from engine.errors import EngineError
 from ui.shared import SILENT, Shared, warn
-from ui.stage import Parts, Result
+from ui.stage import Result
 from ui.tabs.picture_tab import PictureTab
+from ui.tabs.tab import Tab
 
 __all__ = ["connect_sending", "send_group"]
 
 OPEN = """(...values) => {
-  window.stepwise.arriving["%s"] = ["prompt"];
+  window.stepwise.arriving["%s"] = %s;
   document.querySelector("[role=tab][data-tab-id='%s']")?.click();
   window.scrollTo(0, 0);
   return values;
@@ -30,16 +32,14 @@ def send_group(targets: Sequence[PictureTab]) -> list[gr.Button]:
         return [gr.Button(tab.title, size="sm", min_width=90) for tab in targets]
 
 
-def connect_sending(
-    shared: Shared, parts: Parts, buttons: Sequence[gr.Button], targets: Sequence[PictureTab]
-) -> None:
+def connect_sending(shared: Shared, tab: Tab, targets: Sequence[PictureTab]) -> None:
     """Have the buttons of a tab hand the picture that it shows to the others."""
-    for button, target in zip(buttons, targets, strict=True):
-        _connect(shared, parts, button, target)
+    for button, target in zip(tab.sends, targets, strict=True):
+        _connect(shared, tab, button, target)
 
 
-def _connect(shared: Shared, parts: Parts, button: gr.Button, target: PictureTab) -> None:
-    name, prompt = target.names["image"], target.inputs["prompt"]
+def _connect(shared: Shared, tab: Tab, button: gr.Button, target: PictureTab) -> None:
+    parts, name, prompt = tab.parts, target.names["image"], target.inputs["prompt"]
     others = [field for field in target.fields if field != "image"]
 
     def send(session: Any, results: list[Result], shown: int) -> dict[Component, Any]:
@@ -58,10 +58,11 @@ def _connect(shared: Shared, parts: Parts, button: gr.Button, target: PictureTab
         words = {prompt: result.prompt} if result.prompt else {}
         return {shared.session: session, **updates, **words}
 
+    arriving = json.dumps(["prompt"] if "prompt" in tab.inputs else [])
     button.click(
         send,
         [shared.session, parts.results, parts.shown],
         [shared.session, *target.given.values(), *target.names.values(), prompt],
-        js=OPEN % (target.task, target.task),
+        js=OPEN % (target.task, arriving, target.task),
         **SILENT,
     )

@@ -25,6 +25,8 @@ __all__ = ["IDLE", "View", "fold", "views"]
 
 QUIET = 0.1
 STALE = 1.0
+MOVED = 5.0
+"""Seconds by which the start of a run moves before it is told."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,14 @@ def _(event: Failed, view: View) -> View:
     return replace(view, phase="failed", message=event.message, starts=0.0)
 
 
+def _news(event: Queued, told: Queued) -> bool:
+    """Whether a place in the line is worth telling. told: the last that was."""
+    if abs(event.position - told.position) >= max(1, event.position // 5):
+        return True
+    ahead = event.starts - event.time
+    return abs(event.starts - told.starts) >= max(MOVED, ahead / 5)
+
+
 async def views(
     events: AsyncIterator[Event],
     view: View = IDLE,
@@ -224,12 +234,12 @@ async def views(
     browser that hung) is passed over for the newest: the film then comes whole. Whoever is far
     back in the line is told of each fifth of the way: each start of a run moves everybody there.
     """
-    shown, told = 0.0, 0
+    shown, told = 0.0, Queued(position=0)
     async for event in events:
         if isinstance(event, Queued):
-            if abs(event.position - told) < max(1, event.position // 5):
+            if not _news(event, told):
                 continue
-            told = event.position
+            told = event
         view = fold(event, replace(view, preview=None))
         now = clock()
         if isinstance(event, Step | Frame) and now - event.time > STALE:

@@ -25,27 +25,27 @@ class Style:
 
 
 def load_styles(path: Path) -> dict[str, Style]:
-    """The styles of a file, by name. Without one there are none; one that cannot be read is told in
-    the log.
+    """The styles of a file, by name; none, and a word in the log, if there is no such file.
 
     A row is name, prompt, negative_prompt; one without a prompt of either kind is a heading.
     """
-    if not path.exists():
-        return {}
     try:
         rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))
         read = {str(row.get("name") or "").strip(): _style(row) for row in rows}
     except (OSError, ValueError, csv.Error) as error:
         log.warning("Styles cannot be read: %s", error)
         return {}
-    return {name: style for name, style in read.items() if name and style != Style()}
+    styles = {name: style for name, style in read.items() if name and style != Style()}
+    if not styles:
+        log.warning("There are no styles in %s: its first row must be name,prompt,…", path)
+    return styles
 
 
 def with_styles(
     styles: Mapping[str, Style], chosen: Sequence[str], prompt: str, negative_prompt: str
 ) -> tuple[str, str]:
     """A prompt and a negative prompt with the styles chosen, in order. Raises RequestError."""
-    for name in chosen:
+    for name in dict.fromkeys(chosen):
         if name not in styles:
             raise RequestError(f"There is no style {name!r} any more: take it away.")
         prompt = _added(prompt, styles[name].prompt)

@@ -4,12 +4,15 @@ from typing import Any
 
 from engine.errors import EngineError
 from engine.pipelines.request import Request
-from engine.service import QueueFull
 from ui.request import request_from
+from ui.settings import check_setting
 from ui.shared import Shared
 from ui.styles import with_styles
 
 __all__ = ["Submission"]
+
+MOST = 1_000
+"""Prompts at a time."""
 
 
 class Submission:
@@ -26,13 +29,15 @@ class Submission:
 
     def each(self, owner: str, lines: str, **values: Any) -> tuple[str, str]:
         """Put a run in line for each line that is not empty; nothing is put there if one of them
-        cannot be.
+        is no request. Looks at files: not for the thread that serves the page.
 
         Returns the lines that found no room, and why. Raises EngineError naming the line.
         """
         prompts = [line.strip() for line in lines.splitlines() if line.strip()]
         if not prompts:
             raise EngineError("There is no prompt: write one on each line.")
+        if len(prompts) > MOST:
+            raise EngineError(f"There are {len(prompts):,} prompts: take {MOST:,} at most.")
         requests = []
         for number, prompt in enumerate(prompts, start=1):
             try:
@@ -42,12 +47,15 @@ class Submission:
         for done, request in enumerate(requests):
             try:
                 self._shared.service.submit(request, owner, label=self._task)
-            except QueueFull as error:
+            except EngineError as error:
+                if not done:
+                    raise
                 return "\n".join(prompts[done:]), f"{done} of {len(prompts)} are in line. {error}"
         return "", ""
 
     def _request(self, *, styles: Any = (), **values: Any) -> Request:
         if styles:
+            check_setting("styles", styles)
             texts = (str(values.get(name) or "") for name in ("prompt", "negative_prompt"))
             prompt, negative = with_styles(self._shared.styles, styles, *texts)
             values |= {"prompt": prompt, "negative_prompt": negative}

@@ -6,8 +6,9 @@
   const ends = new WeakMap();
   const tick = () => {
     for (const element of document.querySelectorAll("[data-in]")) {
-      const told = element.dataset.in;
-      if (ends.get(element)?.told !== told) ends.set(element, { told, at: Date.now() + told * 1000 });
+      const { told, in: seconds } = element.dataset;
+      if (ends.get(element)?.told !== told)
+        ends.set(element, { told, at: Date.now() + seconds * 1000 });
       const left = (ends.get(element).at - Date.now()) / 1000;
       const text = left > 0 ? ` · starts in about ${words(left)}` : " · starts soon";
       if (element.textContent !== text) element.textContent = text;

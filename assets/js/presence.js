@@ -11,6 +11,7 @@
     cancels = Boolean(closing);
     if (cancels || told) tell(true);
   };
+  setInterval(() => cancels && tell(true), 60_000);
   window.addEventListener("pagehide", () => cancels && tell(false));
   window.addEventListener("pageshow", ({ persisted }) => persisted && cancels && tell(true));
 })();

@@ -2,6 +2,7 @@
 (() => {
   const { stepwise } = window;
   const seen = new Set();
+  const keeping = new Set();
 
   // For a tab that is opened by what brings settings to it: the names of these, or `true` for all.
   stepwise.arriving = {};
@@ -14,6 +15,13 @@
     if (given === true) return {};
     return Object.fromEntries(Object.entries(kept ?? {}).filter(([name]) => !given.includes(name)));
   };
+
+  // Before they were put back, the settings of a tab are the first ones: not to be kept.
+  stepwise.keeps = (task) => {
+    if (seen.has(task)) keeping.add(task);
+  };
+  stepwise.kept = (task, kept, names, values) =>
+    keeping.has(task) ? stepwise.named(names, values) : kept;
 
   stepwise.named = (names, values) =>
     Object.fromEntries(names.map((name, index) => [name, values[index]]));

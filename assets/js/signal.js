@@ -17,6 +17,7 @@
   );
   const chime = () => {
     audio ??= new AudioContext();
+    if (audio.state !== "running") return; // else all would sound at once later
     [660, 880].forEach((pitch, index) => {
       const begin = audio.currentTime + index * 0.14;
       const tone = new OscillatorNode(audio, { frequency: pitch });

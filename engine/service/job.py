@@ -10,6 +10,7 @@ from engine.pipelines.request import Request
 from engine.service.events import (
     TERMINAL,
     Cancelled,
+    Changed,
     Event,
     Failed,
     Finished,
@@ -84,7 +85,8 @@ class Job:
     @property
     def begun(self) -> bool:
         """Whether a worker has reported anything of it."""
-        return not isinstance(self.events[-1], Queued)
+        # a change of one that waits can be refused
+        return any(not isinstance(event, Queued | Changed) for event in self.events)
 
     @property
     def reached(self) -> tuple[int, int]:
@@ -113,13 +115,12 @@ class Job:
 
     @property
     def info(self) -> JobInfo:
-        latest = self.events[-1]
-        queued = latest if isinstance(latest, Queued) and not self.started else None
+        queued = None if self.started or self.ended else self.last(Queued)
         return JobInfo(
             id=self.id,
             label=self.label,
             request=self.request,
-            state="waiting" if queued else ENDS.get(type(latest), "running"),
+            state="waiting" if queued else ENDS.get(type(self.events[-1]), "running"),
             position=queued.position if queued else 0,
             starts=queued.starts if queued else 0.0,
             created=self.created,

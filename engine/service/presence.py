@@ -1,7 +1,10 @@
 """Who has a page open."""
 
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 __all__ = ["Presence"]
 
@@ -14,38 +17,47 @@ class Presence:
     """
 
     grace = 10.0
+    lifetime = 300.0
+    """Seconds after which a page that has not been heard of is none any more."""
     most_owners = 1_000
-    """Whose pages are known, at a time; of others nothing is noticed."""
+    """Whose pages are known, at a time: those who were heard of last."""
     most_pages = 64
     """Of one owner, likewise."""
 
     def __init__(self, on_gone: Callable[[str], None]) -> None:
         self._on_gone = on_gone
         self._lock = threading.Lock()
-        self._pages: dict[str, set[str]] = {}
+        self._pages: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()
         self._timers: dict[str, threading.Timer] = {}
 
     def enter(self, owner: str, page: str, matters: bool) -> None:
-        """A page of this owner is open. matters: whether it does that all are closed."""
+        """A page of this owner is open, or still is. matters: whether it does that all are closed.
+
+        To be said again now and then: a page that crashed does not say that it is closed.
+        """
         with self._lock:
             if timer := self._timers.pop(owner, None):
                 timer.cancel()
+            pages = self._pages.pop(owner, OrderedDict())
             if not matters:
-                self._pages.pop(owner, None)
-            elif owner in self._pages or len(self._pages) + len(self._timers) < self.most_owners:
-                pages = self._pages.setdefault(owner, set())
-                if len(pages) < self.most_pages:
-                    pages.add(page)
+                return
+            pages.pop(page, None)
+            pages[page] = time.monotonic()
+            self._pages[owner] = pages
+            _shorten(pages, self.most_pages)
+            _shorten(self._pages, self.most_owners)
 
     def leave(self, owner: str, page: str) -> None:
         """It was closed; may be said twice."""
         with self._lock:
-            pages = self._pages.get(owner, set())
-            if page not in pages:
+            pages = self._pages.get(owner)
+            if pages is None or pages.pop(page, None) is None:
                 return
-            pages.remove(page)
-            if not pages:
-                del self._pages[owner]
+            oldest = time.monotonic() - self.lifetime
+            if any(heard > oldest for heard in pages.values()):
+                return
+            del self._pages[owner]
+            if len(self._timers) < self.most_owners:
                 timer = self._timers[owner] = threading.Timer(self.grace, self._gone, [owner])
                 timer.daemon = True
                 timer.start()
@@ -55,3 +67,9 @@ class Presence:
             if self._timers.pop(owner, None) is None:  # entered again meanwhile
                 return
         self._on_gone(owner)
+
+
+def _shorten(known: OrderedDict[str, Any], most: int) -> None:
+    """Forget the oldest of more than so many."""
+    while len(known) > most:
+        known.popitem(last=False)

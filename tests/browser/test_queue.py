@@ -10,7 +10,7 @@ from tests.browser.studio import LIMIT, LONG, Server, Studio
 
 def in_line(studio: Studio, prompt: str) -> Locator:
     """The line of the queue for a prompt."""
-    return studio.page.locator(".queue article", has_text=prompt)
+    return studio.page.locator(".queue li", has_text=prompt)
 
 
 def queue_up(studio: Studio, *prompts: str) -> None:
@@ -105,7 +105,7 @@ def test_two_browsers_see_only_their_own(studio: Studio, chromium: Browser, serv
 
 
 def test_five_in_line_one_removed_and_the_rest_run_in_order(studio: Studio) -> None:
-    lines = studio.page.locator(".queue article .what")
+    lines = studio.page.locator(".queue li .what")
     queue_up(studio, "first", "second", "third", "fourth")
     in_line(studio, "third").get_by_role("button", name="Remove").click()
     expect(in_line(studio, "third")).to_have_count(0)
@@ -114,6 +114,14 @@ def test_five_in_line_one_removed_and_the_rest_run_in_order(studio: Studio) -> N
     expect(in_line(studio, "second")).to_contain_text("2 ahead")
     in_line(studio, "fourth").get_by_text("Settings").click()
     expect(in_line(studio, "fourth").locator("dl")).to_contain_text("1000")
+    expect(in_line(studio, "fourth").locator("dl")).to_be_visible()
+    in_line(studio, "fourth").get_by_role("button", name="Later").click()
+    expect(lines).to_have_text(["the long one", "first", "second", "fourth"])
+    expect(in_line(studio, "fourth").get_by_role("button", name="Earlier")).to_be_focused()
+    expect(in_line(studio, "fourth").locator("dl")).to_be_visible()
+    expect(studio.page.locator(".queue dl:visible")).to_have_count(1)
+    in_line(studio, "fourth").get_by_role("button", name="Earlier").click()
+    expect(lines).to_have_text(["the long one", "first", "fourth", "second"])
 
     studio.fill(Steps=2)  # of the long run: it ends, the others begin with what they were given
     for prompt in ("first", "fourth"):
@@ -134,7 +142,7 @@ def test_a_closed_page_finds_its_runs_again(studio: Studio, server: Server) -> N
     expect(in_line(again, "first")).to_be_visible()
     again.wait_for_step(1)
     in_line(again, "first").get_by_role("button", name="Remove").click()
-    expect(again.page.locator(".queue article")).to_have_count(0)
+    expect(again.page.locator(".queue li")).to_have_count(0)
     again.fill(Steps=2)  # of the long run, which is over then
     again.end("stopped", "done")
     expect(again.tab.locator(".shelf img")).to_have_count(6)
@@ -148,7 +156,7 @@ def test_closing_the_page_can_take_what_waits_off_the_queue(studio: Studio, serv
     wait_for_none_waiting(server)
     again = Studio(studio.page.context.new_page(), server.url)
     again.wait_for_step(1)
-    expect(again.page.locator(".queue article")).to_have_count(0)
+    expect(again.page.locator(".queue li")).to_have_count(0)
     again.button_of_page("Preferences").click()
     expect(again.page.get_by_label("Closing the page takes my waiting runs")).to_be_checked()
     again.fill(Steps=2)  # of the run that went on
@@ -168,7 +176,7 @@ def test_a_connection_lost_for_five_seconds_loses_nothing(studio: Studio) -> Non
     expect(studio.prompt).to_have_value("first")
     expect(in_line(studio, "first")).to_be_visible()
     in_line(studio, "first").get_by_role("button", name="Remove").click()
-    expect(studio.page.locator(".queue article")).to_have_count(0)
+    expect(studio.page.locator(".queue li")).to_have_count(0)
     studio.fill(Steps=2)
     studio.end("stopped", "done")
     expect(studio.tab.locator(".shelf img")).to_have_count(6)

@@ -53,6 +53,10 @@ def test_presets_have_names_and_go_through_files(studio: Studio, tmp_path: Path)
     expect(studio.prompt).to_have_value("")
     expect(studio.tab.get_by_label("Seed", exact=True)).to_have_value("0")
     expect(studio.tab.get_by_label("New seed for every run")).to_be_checked()
+    studio.reload()
+    expect(number(studio, "Steps")).to_have_value("25")
+    expect(studio.prompt).to_have_value("")
+    studio.button("Presets").click()
     expect(number(studio, "Steps")).to_have_value("25")
 
     with studio.page.expect_download() as download:
@@ -62,6 +66,7 @@ def test_presets_have_names_and_go_through_files(studio: Studio, tmp_path: Path)
     told = json.loads(path.read_text())
     assert told["settings"]["steps"] == 25
     assert told["presets"]["mine"]["prompt"] == "a red ball"
+    studio.choose("Preset", "mine")
     press(studio, "Delete")
     expect(preset(studio)).to_have_value("")
     told["settings"]["steps"] = 12

@@ -1,7 +1,7 @@
 import pytest
 
 from engine.service.errors import JobNotFound, QueueFull
-from engine.service.events import Failed, Finished, Frame, Queued, Started, Step
+from engine.service.events import Changed, Failed, Finished, Frame, Queued, Started, Step
 from engine.service.job import Job
 from engine.service.jobs import Jobs
 from tests.service.stub import request
@@ -79,3 +79,15 @@ def test_ids_cannot_be_guessed() -> None:
     ids = {job().id for _ in range(100)}
     assert len(ids) == 100
     assert min(len(one) for one in ids) >= 20
+
+
+def test_a_change_that_is_refused_leaves_a_waiting_job_in_line() -> None:
+    jobs, one = Jobs(), job()
+    jobs.add(one)
+    one.publish(Changed(step=1, call=0, settings={}, refused="steps is 0"))
+    assert (one.info.state, one.info.position, one.begun) == ("waiting", 1, False)
+    jobs.start(one)
+    assert one.info.state == "running" and not one.begun
+    jobs.running = None
+    jobs.put_back(one)
+    assert one.info.state == "waiting"

@@ -53,11 +53,23 @@ def test_more_pages_than_anybody_has_take_no_memory(monkeypatch: pytest.MonkeyPa
     for owner in ("ann", "bob", "cid"):
         for page in ("1", "2", "3"):
             presence.enter(owner, page, matters=True)
-    for owner in ("cid", "bob", "ann"):
-        for page in ("1", "2"):
+    for owner in ("ann", "bob", "cid"):
+        for page in ("1", "2", "3"):
             presence.leave(owner, page)
     wait(gone, 2)
-    assert gone == ["bob", "ann"]
+    assert gone == ["bob", "cid"]
+
+
+def test_a_page_that_is_not_heard_of_any_more_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Presence, "lifetime", 0.05)
+    gone: list[str] = []
+    presence = Presence(gone.append)
+    presence.enter("ann", "crashed", matters=True)
+    time.sleep(0.1)
+    presence.enter("ann", "1", matters=True)
+    presence.leave("ann", "1")
+    wait(gone, 1)
+    assert gone == ["ann"]
 
 
 def test_who_does_not_want_it_is_left_alone() -> None:

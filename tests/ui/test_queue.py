@@ -1,6 +1,6 @@
 from engine.pipelines.request import Request
 from engine.service import JobInfo
-from ui.queue import queue_lines
+from ui.queue import SHOWN, queue_lines
 
 TITLES = {"text-to-image": "Text to image"}
 
@@ -47,3 +47,8 @@ def test_the_settings_are_those_that_mean_something() -> None:
     )
     assert "<dt>steps</dt><dd>7</dd>" in plain and "guidance" not in plain
     assert "variation" not in plain and "<dt>variation strength</dt><dd>0.25</dd>" in varied
+
+
+def test_a_long_prompt_is_cut() -> None:
+    (_, line) = queue_lines([job("waiting", 1, prompt="ä" * 9_000)], TITLES)
+    assert "ä" * SHOWN + "…" in line and len(line) < 3_000

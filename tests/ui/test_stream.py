@@ -98,6 +98,13 @@ async def test_who_is_far_back_in_the_line_is_told_of_each_fifth_of_the_way() ->
     assert ahead == [f"Waiting: {p - 1} ahead of you" for p in told] + ["Waiting for the engine"]
 
 
+async def test_a_start_that_becomes_known_or_moves_is_told() -> None:
+    times = (0.0, 130.0, 131.0, 160.0, 161.0)
+    line = [Queued(position=1, starts=starts, time=100.0) for starts in times]
+    shown = await collect([*line, Finished(seconds=1)], [100.0] * 6)
+    assert [view.starts for view in shown[:-1]] == [0.0, 130.0, 160.0]
+
+
 async def test_the_film_grows_by_a_frame_and_comes_whole_to_a_late_watcher() -> None:
     frames = [frame(index, 10.0) for index in range(3)]
     grown = await collect(

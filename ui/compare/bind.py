@@ -177,7 +177,7 @@ class Comparing:
         """Take the settings of a cell over to the other tab."""
         if board is None or event.cell not in range(len(board.cells)):
             return {self._target["seed"]: gr.skip()}
-        values = board.plan.requests[event.cell].to_dict() | {"random_seed": False}
+        values = board.plan.requests[event.cell].to_dict() | {"random_seed": False, "styles": []}
         return fill(self._target, values, self._shared.models, TASK)
 
     async def save(self, session: Any, board: Board | None) -> dict[Component, Any]:

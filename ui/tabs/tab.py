@@ -108,7 +108,7 @@ class Tab(ABC):
                 self.look_closer()
             with gr.Column(elem_classes="settings"):
                 self.inputs |= self.settings() | count_group() | seed_group(self.parts)
-                self._presets.build(self.tab, self.inputs, self.actions.generate)
+                self._presets.build(self.tab, self.inputs, self.actions.starts)
             with gr.Column(elem_classes="beneath"):
                 panel = Panel(self.shared.service)
             call = endpoint(self.shared, self.task, self.about, self.defaults)
