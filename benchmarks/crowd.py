@@ -16,6 +16,7 @@ import asyncio
 import json
 import os
 import platform
+import random
 import secrets
 import statistics
 import sys
@@ -36,6 +37,8 @@ __all__ = ["Flood", "Server", "Tally", "crowd", "flood", "percentile", "serve"]
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = 4
+SPREAD = 10.0
+"""Seconds within which the first runs are asked for: people do not click in the same moment."""
 AT_ONCE = 64
 """Submissions of a flood that are on their way."""
 OPENING = 16
@@ -148,7 +151,8 @@ async def _open(visitors: Sequence[Visitor], tally: Tally) -> None:
 async def _draw(
     visitor: Visitor, name: str, end: float, tally: Tally, runs: dict[str, Shown]
 ) -> None:
-    """Draw one picture after another."""
+    """Draw one picture after another, from a moment of one's own on."""
+    await asyncio.sleep(random.uniform(0, SPREAD))
     number = 0
     while time.monotonic() < end:
         prompt, number = f"{name}, run {number}", number + 1

@@ -177,7 +177,7 @@ class Binding:
         self, job: JobInfo, owner: str, before: list[Result]
     ) -> AsyncIterator[tuple[View, dict[Component, Any]]]:
         """The views of one job, and what changes on the page with each."""
-        parts, record, going = self._parts, IDLE.changes, None
+        parts, actions, record = self._parts, self._actions, IDLE.changes
         try:
             async for view in views(self._service.events(job.id, owner), self._first(job)):
                 new = self._made(view) if view.phase == "saving" else []
@@ -187,10 +187,10 @@ class Binding:
                 if view.changes != record:
                     record = view.changes
                     changed[self._panel.run] = hood.run(view)
-                more = view.phase != "queued" and view.first + view.together < view.count
-                if view.running and going != (view.phase, more):
-                    going = view.phase, more
-                    changed |= self._going(more)
+                if view.running:  # with each view, as one of them may be passed over
+                    changed[actions.stop] = gr.update(interactive=True)
+                    more = view.first + view.together < view.count
+                    changed[actions.last] = gr.update(visible=more and view.phase != "queued")
                 yield view, changed
         except JobNotFound:  # so many came after it that it was dropped meanwhile
             return
@@ -234,13 +234,6 @@ class Binding:
 
     def _made(self, view: View) -> list[Result]:
         return [Result.of(saved, view, self._shared.route) for saved in view.saved]
-
-    def _going(self, more: bool) -> dict[Component, Any]:
-        """more: whether other pictures come after those in hand."""
-        return {
-            self._actions.stop: gr.update(interactive=True),
-            self._actions.last: gr.update(visible=more),
-        }
 
     def _idle(self) -> dict[Component, Any]:
         return {
