@@ -9,7 +9,6 @@ end beside that of one step. Run it from the root of the repository:
     python -m benchmarks.cancels --times 100
 """
 
-import argparse
 import asyncio
 import random
 import statistics
@@ -25,6 +24,8 @@ from benchmarks.service import (
     OWNER,
     about,
     copied,
+    counted,
+    counting,
     follow,
     moment,
     pixels,
@@ -174,13 +175,9 @@ def report(cuts: Sequence[Cut]) -> None:
 
 def main() -> None:
     """Parse the arguments, measure, print; the exit status is 1 when a promise was broken."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--times", type=int, default=100, help="in each phase (default 100)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
+    parser = counting(__doc__, "times", 100, "in each phase")
     parser.add_argument("--model", type=Path, default=MODELS / "tabletop")
-    options = parser.parse_args()
-    if options.times < 1:
-        parser.error(f"--times is {options.times}; it must be 1 or more")
+    options = counted(parser, "times")
     cuts = asyncio.run(measure(options.model.resolve(), options.times, options.seed))
     report(cuts)
     sys.exit(any(cut.broken for cut in cuts))

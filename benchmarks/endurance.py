@@ -9,7 +9,6 @@ its latest 256 jobs. Needs the folder /proc. Run it from the root of the reposit
     python -m benchmarks.endurance --jobs 500
 """
 
-import argparse
 import asyncio
 import io
 import os
@@ -26,7 +25,7 @@ from statistics import linear_regression
 
 from PIL import Image
 
-from benchmarks.service import MODELS, about, follow, ready, serving
+from benchmarks.service import MODELS, about, counted, counting, follow, ready, serving
 from engine.checkpoints.catalog import ModelInfo, find_model, list_models
 from engine.pipelines.request import Request
 from engine.service import ProcessWorker, Service
@@ -216,13 +215,9 @@ def report(found: Endurance) -> None:
 def main() -> None:
     """Parse the arguments, measure, print; the exit status is 1 when memory grows, or a job did
     not end as it should."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=500, help="how many (default 500)")
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default 0)")
+    parser = counting(__doc__, "jobs", 500, "how many")
     parser.add_argument("--models", type=Path, default=MODELS, help="folder of model folders")
-    options = parser.parse_args()
-    if options.jobs < 4:
-        parser.error(f"--jobs is {options.jobs}; it must be 4 or more")
+    options = counted(parser, "jobs", least=4)
     found = asyncio.run(measure(options.models.resolve(), options.jobs, options.seed))
     report(found)
     sys.exit(found.grows or bool(found.broken))

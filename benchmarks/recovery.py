@@ -11,7 +11,6 @@ of the repository:
     python -m benchmarks.recovery --kills 50
 """
 
-import argparse
 import asyncio
 import logging
 import os
@@ -31,6 +30,8 @@ from benchmarks.service import (
     POLL,
     about,
     copied,
+    counted,
+    counting,
     follow,
     moment,
     pixels,
@@ -251,13 +252,9 @@ def report(kills: Sequence[Kill]) -> None:
 
 def main() -> None:
     """Parse the arguments, measure, print; the exit status is 1 when a promise was broken."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=50, help="how many (default 50)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
+    parser = counting(__doc__, "kills", 50, "how many")
     parser.add_argument("--model", type=Path, default=MODELS / "tabletop")
-    options = parser.parse_args()
-    if options.kills < 1:
-        parser.error(f"--kills is {options.kills}; it must be 1 or more")
+    options = counted(parser, "kills")
     logging.disable(logging.WARNING)  # the service tells every death
     rng = random.Random(options.seed)
     phases = [PHASES[number % len(PHASES)] for number in range(options.kills)]

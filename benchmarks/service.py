@@ -1,5 +1,6 @@
 """What the benchmarks of the service share: one over a worker process, and how its jobs are met."""
 
+import argparse
 import asyncio
 import os
 import platform
@@ -25,6 +26,8 @@ __all__ = [
     "POLL",
     "about",
     "copied",
+    "counted",
+    "counting",
     "follow",
     "moment",
     "pixels",
@@ -42,6 +45,22 @@ POLL = 0.002
 """Seconds between two looks at the worker's state."""
 
 Moment = Callable[[Event], bool]
+
+
+def counting(doc: str, name: str, default: int, words: str) -> argparse.ArgumentParser:
+    """A parser of `--name`, a number, and of the seed. doc: its first line is the description."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument(f"--{name}", type=int, default=default, help=f"{words} (default {default})")
+    parser.add_argument("--seed", type=int, default=0, help="of what is random (default 0)")
+    return parser
+
+
+def counted(parser: argparse.ArgumentParser, name: str, least: int = 1) -> argparse.Namespace:
+    """The arguments, if the number is large enough; else the program ends and says so."""
+    options = parser.parse_args()
+    if getattr(options, name) < least:
+        parser.error(f"--{name} is {getattr(options, name)}; it must be {least} or more")
+    return options
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from engine.pipelines.request import Request
 from engine.pipelines.tasks import FIELDS, PICTURES
 from engine.service.events import Cancelled, Failed, Saved
 from ui.given import take_all
-from ui.request import request_from
+from ui.request import SIDES, request_from
 from ui.shared import Shared
 
 __all__ = ["endpoint"]
@@ -21,7 +21,6 @@ Pictures = list[dict[str, Any]]
 FIRST = ("image", "mask", "prompt", "model")
 """Come first where a task has them, and have to be given."""
 UNASKED = ("task", "changes")
-SIDES = ("width", "height")
 
 
 def endpoint(

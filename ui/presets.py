@@ -25,10 +25,7 @@ MANY = 200
 
 RESTORE = "(kept, presets) => [window.stepwise.restored('{task}', kept), presets]"
 KEEP = "(kept, ...values) => [window.stepwise.kept('{task}', kept, {names}, values)]"
-RESTORED = """(kept, ...values) => {{
-  window.stepwise.keeps('{task}');
-  return [window.stepwise.kept('{task}', kept, {names}, values)];
-}}"""
+RESTORED = "(kept, ...values) => [window.stepwise.keeps('{task}', kept, {names}, values)]"
 EXPORT = """(presets, ...values) => {{
   const settings = window.stepwise.named({names}, values);
   window.stepwise.download("stepwise-{task}.json", {{ task: "{task}", settings, presets }});

@@ -8,7 +8,10 @@ from engine.errors import RequestError
 from engine.pipelines.request import Request
 from ui.session import kept_name
 
-__all__ = ["request_from"]
+__all__ = ["FIELDS", "SIDES", "request_from"]
+
+SIDES = ("width", "height")
+"""Fields of a Request that are the size of the picture."""
 
 
 def request_from(

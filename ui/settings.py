@@ -11,13 +11,12 @@ from gradio.components import Component
 from engine.errors import RequestError
 from engine.pipelines.limits import LIMITS, check_number, check_text
 from ui.controls import ENDS, side, span
-from ui.request import FIELDS
+from ui.request import FIELDS, SIDES
 from ui.shared import Inputs, named_model
 
 __all__ = ["check_setting", "fill", "settings_of"]
 
 SWITCHES = ("random_seed", "only_marked", "invert_mask", "invert_depth")
-SIDES = ("width", "height")
 
 
 def settings_of(inputs: Inputs) -> Inputs:

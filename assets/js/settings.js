@@ -17,11 +17,12 @@
   };
 
   // Before they were put back, the settings of a tab are the first ones: not to be kept.
-  stepwise.keeps = (task) => {
-    if (seen.has(task)) keeping.add(task);
-  };
   stepwise.kept = (task, kept, names, values) =>
     keeping.has(task) ? stepwise.named(names, values) : kept;
+  stepwise.keeps = (task, ...more) => {
+    if (seen.has(task)) keeping.add(task);
+    return stepwise.kept(task, ...more);
+  };
 
   stepwise.named = (names, values) =>
     Object.fromEntries(names.map((name, index) => [name, values[index]]));

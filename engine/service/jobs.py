@@ -127,8 +127,7 @@ class Jobs:
         assert job is not None, "a job runs"
         last = job.events[-1]
         if isinstance(last, Finished) and job.images:
-            seconds = last.figures.get("denoise_seconds", last.seconds)
-            self._pace.learn(job.request, job.images, seconds)
+            self._pace.learn(job.request, job.images, last.drawing)
         self.prune()
         self._tell(job)
 

@@ -34,7 +34,7 @@ class Totals:
             setattr(self, state, getattr(self, state) + 1)
         self.images += job.images
         if end := job.last(Finished):
-            self.seconds += end.figures.get("denoise_seconds", end.seconds)
+            self.seconds += end.drawing
 
 
 @dataclass(frozen=True)
