@@ -37,8 +37,8 @@ __all__ = ["Flood", "Server", "Tally", "crowd", "flood", "percentile", "serve"]
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = 4
-SPREAD = 10.0
-"""Seconds within which the first runs are asked for: people do not click in the same moment."""
+SPREAD = 1 / 6
+"""Part of the time within which the first runs are asked for: people do not click at once."""
 AT_ONCE = 64
 """Submissions of a flood that are on their way."""
 OPENING = 16
@@ -152,7 +152,7 @@ async def _draw(
     visitor: Visitor, name: str, end: float, tally: Tally, runs: dict[str, Shown]
 ) -> None:
     """Draw one picture after another, from a moment of one's own on."""
-    await asyncio.sleep(random.uniform(0, SPREAD))
+    await asyncio.sleep(random.uniform(0, SPREAD * (end - time.monotonic())))
     number = 0
     while time.monotonic() < end:
         prompt, number = f"{name}, run {number}", number + 1
