@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from engine.service import Service
 from ui import markup
@@ -51,7 +52,7 @@ def build_page(
         gr.HTML('<div id="said" role="status" aria-live="polite"></div>', elem_classes="unseen")
         session = kept_in_browser("session")
         opened = page.load(owners.session, session, session, **SILENT)
-        shared = Shared(page, service, models, route, owners, session, opened, styles)
+        shared = Shared(service, models, route, owners, session, opened, styles)
         tabs = [kind(shared) for kind in TABS]
         targets = [tab for tab in tabs if isinstance(tab, PictureTab)]
         compare = Compare(shared, tabs[0])
@@ -62,12 +63,14 @@ def build_page(
         for tab in tabs:
             connect_sending(shared, tab, targets)
 
-        def find_jobs(session: Any) -> list[list[str]]:
+        def find_jobs(owner: str) -> dict[Component, list[str]]:
             """Ids of the jobs of each tab: what watches them starts only where there are some."""
-            jobs = service.jobs(owners.of(session))
-            return [[job.id for job in jobs if job.label == tab.task] for tab in tabs]
+            jobs = service.jobs(owner)
+            return {tab.asked: [job.id for job in jobs if job.label == tab.task] for tab in tabs}
 
-        opened.then(find_jobs, session, [tab.asked for tab in tabs], **SILENT)
+        shared.opening.add(find_jobs, [], [tab.asked for tab in tabs])
+        shared.opening.connect(opened, session, owners, **SILENT)
+        tabs[0].presets.restore_after(opened.then)  # of others Gradio tells that they were selected
         titles = {tab.task: tab.title for tab in tabs} | {compare.task: compare.title}
         build_queue(shared, titles, [opened, *(event for one in runs for event in one.begun)])
 
@@ -86,6 +89,8 @@ def build_page(
         page.load(watch_engine, None, chip, **SILENT)
         for event in (event for one in runs for event in one.ended):
             event.then(watch_engine, None, chip, **SILENT)
+    for event in page.fns.values():  # none shows any: else a browser tells each of its outputs
+        event.show_progress_on = [chip]
     page.queue(default_concurrency_limit=None, max_size=WAITING)
     make_room(page)
     return page

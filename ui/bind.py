@@ -178,10 +178,14 @@ class Binding:
     ) -> AsyncIterator[tuple[View, dict[Component, Any]]]:
         """The views of one job, and what changes on the page with each."""
         parts, actions, record = self._parts, self._actions, IDLE.changes
+        filled = bool(before)  # the shelf was, by the update before this one
         try:
             async for view in views(self._service.events(job.id, owner), self._first(job)):
                 new = self._made(view) if view.phase == "saving" else []
                 changed = parts.update(view, new, before)
+                if filled and not new:  # what came in one moment may show this one alone
+                    changed |= parts.shelve([*self._made(view), *before])
+                filled = bool(new)
                 # always: of a list that is in every event Gradio sends only what is new
                 changed[parts.film.strip] = markup.film(view)
                 if view.changes != record:

@@ -127,13 +127,11 @@ def model_group(shared: Shared, task: str) -> Inputs:
     names = [model.name for model in able_models(shared.models, task)]
     value = next(iter(names), None)
     model = gr.Dropdown(label="Model", choices=names, value=value, info=_lack(names))
-    shared.page.load(
-        lambda name: gr.update(**refresh(shared.models, task, name)),
-        model,
-        model,
-        preprocess=False,
-        **SILENT,
-    )
+
+    def there(_: str, name: Any) -> dict[Component, Any]:
+        return {model: gr.update(**refresh(shared.models, task, name))}
+
+    shared.opening.add(there, [model], [model])
     return {"model": model}
 
 

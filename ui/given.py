@@ -59,11 +59,11 @@ def connect_upload(shared: Shared, image: Given, name: gr.BrowserState) -> None:
             return {name: NOTHING, image: None}
         return {shared.session: session, name: kept}
 
-    def again(session: Any, kept: Any) -> dict[Component, Any]:
+    def again(owner: str, kept: Any) -> dict[Component, Any]:
         if not kept_name(kept):
-            return {name: gr.skip()}
+            return {}
         try:
-            path = shared.service.given(kept_name(kept), shared.owners.of(session))
+            path = shared.service.given(kept_name(kept), owner)
         except RequestError:
             return {name: NOTHING}
         return {image: shared.route.address(path)}
@@ -77,7 +77,7 @@ def connect_upload(shared: Shared, image: Given, name: gr.BrowserState) -> None:
         trigger_mode="always_last",  # what is given while an earlier one is looked at counts too
         **SILENT,
     )
-    shared.opened.then(again, [shared.session, name], [name, image], **SILENT)
+    shared.opening.add(again, [name], [name, image])
 
 
 async def take_all(service: Service, owner: str, pictures: Mapping[str, str]) -> dict[str, str]:

@@ -1,11 +1,12 @@
 """Settings of a tab: as they were last, under names of one's own, and as a file."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.events import Dependency
 
 from engine.errors import RequestError
 from ui.session import kept_in_browser
@@ -41,7 +42,7 @@ class Presets:
         self._kept = kept_in_browser(f"{task}.settings")
         self._presets = kept_in_browser(f"{task}.presets")
 
-    def build(self, tab: gr.Tab, inputs: Inputs, starts: Sequence[gr.Button]) -> None:
+    def build(self, inputs: Inputs, starts: Sequence[gr.Button]) -> None:
         """Place the group in the current layout, and connect it.
 
         starts: a run, after which the settings are worth keeping, however they came.
@@ -62,18 +63,10 @@ class Presets:
                 (reset,) = _buttons("Reset all")
         self._name = name
         controls, presets = list(inputs.values()), self._presets
-        words = {"task": self._task, "names": json.dumps(list(inputs))}
+        words = self._words
         private: dict[str, Any] = {"api_visibility": "private"}
         raw = SILENT | {"preprocess": False}
         keeping = {"inputs": [self._kept, *controls], "outputs": self._kept, **private}
-        for opened in (self._shared.opened.then, tab.select):
-            opened(
-                self.restore,
-                [self._kept, presets],
-                [*controls, name],
-                js=RESTORE.format_map(words),
-                **raw,
-            ).then(None, js=RESTORED.format_map(words), **keeping)
         named = [name, presets]
         delete.click(self.delete, named, named, **raw)
         filled = [
@@ -93,6 +86,30 @@ class Presets:
             outputs=named,
             **raw,
         )
+
+    def restore_after(self, event: Callable[..., Dependency]) -> None:
+        """Bring the settings back after an event, once built. A tab that has not been looked at yet
+        takes none."""
+        controls, words = list(self._inputs.values()), self._words
+        event(
+            self.restore,
+            [self._kept, self._presets],
+            [*controls, self._name],
+            js=RESTORE.format_map(words),
+            preprocess=False,
+            **SILENT,
+        ).then(
+            None,
+            [self._kept, *controls],
+            self._kept,
+            js=RESTORED.format_map(words),
+            api_visibility="private",
+        )
+
+    @property
+    def _words(self) -> dict[str, str]:
+        """Of the scripts."""
+        return {"task": self._task, "names": json.dumps(list(self._inputs))}
 
     def restore(self, kept: Any, presets: Any) -> dict[Component, Any]:
         """The settings as they were last, and the names that there are."""
@@ -140,9 +157,7 @@ class Presets:
         return {self._presets: presets, self._name: gr.update(choices=[*presets], value=name)}
 
     def _fill(self, settings: Settings) -> dict[Component, Any]:
-        updates = fill(self._inputs, settings, self._shared.models, self._task)
-        # gradio takes an empty dictionary for too few outputs
-        return updates or {next(iter(self._inputs.values())): gr.skip()}
+        return fill(self._inputs, settings, self._shared.models, self._task)
 
 
 def read_presets(data: bytes) -> tuple[Settings, Mapping[str, Settings]]:

@@ -1,7 +1,7 @@
 """What the tabs of a page have in common."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from gradio.events import Dependency
 
 from engine.checkpoints.catalog import ModelInfo, list_models
 from engine.service import Service
+from ui.opening import Opening
 from ui.pictures import PictureRoute
 from ui.session import Owners
 from ui.styles import Style
@@ -35,10 +36,9 @@ class Shared:
 
     models: folder of model folders. session: what the browser keeps for all tabs, as
     `Owners.session`. opened: ends when the page has been opened and `session` is known. styles: by
-    name.
+    name. opening: what the page is told then.
     """
 
-    page: gr.Blocks
     service: Service
     models: Path
     route: PictureRoute
@@ -46,6 +46,7 @@ class Shared:
     session: gr.BrowserState
     opened: Dependency
     styles: Mapping[str, Style]
+    opening: Opening = field(default_factory=Opening)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class Parts:
     def shelve(self, results: Sequence[Result]) -> dict[Component, Any]:
         """Updates that put these results on the shelf alone."""
         kept = list(results)[:KEPT]
-        return {self.results: kept, self.shelf: gr.update(value=_thumbnails(kept))}
+        return {self.results: kept, self.shelf: _thumbnails(kept)}
 
     def walk(
         self, place: int, reel: Reel, results: Sequence[Result], shown: int

@@ -1,4 +1,4 @@
-"""What axe-core finds in a tab before and after a run, on small random checkpoints."""
+"""What axe-core and a screen reader find in a tab, on small random checkpoints."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -24,6 +24,9 @@ def violations(studio: Studio) -> dict[str, list[str]]:
 @pytest.mark.parametrize("task", [tab.task for tab in TABS])
 def test_nothing_shuts_anyone_out(studio: Studio) -> None:
     assert violations(studio) == {}
+    controls = studio.controls()
+    assert len(controls) > 15
+    assert [role for role, name in controls if not name.strip()] == []
     studio.begin()
     studio.run(Steps=2)
     assert violations(studio) == {}

@@ -128,7 +128,7 @@ def test_the_plots_follow_the_controls_also_while_the_device_is_busy(studio: Stu
     studio.end("stopped")
 
 
-def test_a_model_is_described_without_loading_it(studio: Studio) -> None:
+def test_a_model_is_described_without_loading_it_and_what_does_not_fit_it(studio: Studio) -> None:
     studio.button("Under the hood").click()
     parts = studio.tab.locator(".hood tr[data-part=unet] td")
     expect(parts.nth(1)).to_have_text("UNet2DConditionModel")
@@ -136,8 +136,6 @@ def test_a_model_is_described_without_loading_it(studio: Studio) -> None:
     studio.tab.locator(".configs summary").get_by_text("unet").click()
     expect(studio.tab.get_by_label("Config of unet")).to_contain_text('"sample_size": 16')
 
-
-def test_what_does_not_fit_is_not_offered_and_it_is_said_why(studio: Studio) -> None:
     options = studio.options("Sampler")
     expect(options.get_by_role("option", name="Euler", exact=True)).to_be_visible()
     assert "Flow Euler" not in options.get_by_role("option").all_inner_texts()

@@ -158,13 +158,7 @@ def test_a_broken_model_is_named(studio: Studio) -> None:
         assert "1 step " in studio.run()
 
 
-def test_the_page_process_has_no_torch(studio: Studio, server: Server) -> None:
-    studio.run(Steps=1)
-    with open(f"/proc/{server.process.pid}/maps") as maps:
-        assert "libtorch" not in maps.read()
-
-
-def test_the_http_api_takes_names(server: Server) -> None:
+def test_the_http_api_takes_names_and_its_process_has_no_torch(server: Server) -> None:
     api = client(server.url)
     draw = {"prompt": "a", "model": "a-good-one", "steps": 1, "api_name": "/text_to_image"}
     pictures = api.predict(**draw, seed=7, count=2)
@@ -173,3 +167,5 @@ def test_the_http_api_takes_names(server: Server) -> None:
         api.predict(**draw, width=60)
     with pytest.raises(AppError, match="LFS"):
         api.predict(**(draw | {"model": "LFS pointer"}))
+    with open(f"/proc/{server.process.pid}/maps") as maps:
+        assert "libtorch" not in maps.read()

@@ -22,13 +22,10 @@ def stop(studio: Studio) -> None:
     studio.end("stopped")
 
 
-def test_there_is_nothing_to_describe(studio: Studio) -> None:
+def test_pictures_come_out_of_noise_on_a_strip(studio: Studio) -> None:
     labels = studio.tab.locator(":is(.compose, .settings) [data-testid=block-info]")
     texts = ["Model", "Sampler", "Schedule type", "Steps", "Pictures", "At once", "Seed"]
     expect(labels).to_have_text(texts)
-
-
-def test_pictures_come_out_of_noise_on_a_strip(studio: Studio) -> None:
     expect(studio.film.locator(".empty")).to_have_count(16)
     assert "50 steps" in studio.run(Pictures=2, **{"At once": 2})
     expect(studio.film.locator(".empty")).to_have_count(0)
@@ -48,7 +45,7 @@ def test_pictures_come_out_of_noise_on_a_strip(studio: Studio) -> None:
     assert "seed" in (picture.get_attribute("alt") or "")
 
 
-def test_a_new_run_begins_a_new_strip(studio: Studio) -> None:
+def test_a_new_run_begins_a_new_strip_that_a_reloaded_page_has_so_far(studio: Studio) -> None:
     studio.run(Steps=3)
     assert frames(studio) == [1, 2, 3]
     studio.fill(**LONG)
@@ -57,16 +54,10 @@ def test_a_new_run_begins_a_new_strip(studio: Studio) -> None:
     expect(studio.film.locator("img").first).to_be_visible()
     shown = frames(studio)
     assert shown[0] == 1 and not {2, 3} & set(shown)
-    stop(studio)
-    assert frames(studio)[: len(shown)] == shown
-
-
-def test_a_reloaded_page_has_the_strip_so_far(studio: Studio) -> None:
-    studio.fill(**LONG)
-    studio.start()
     studio.wait_for_step(120)
     expect(studio.film.locator("img").nth(1)).to_be_visible()
     before = frames(studio)
+    assert before[: len(shown)] == shown
     studio.reload()
     expect(studio.film.locator("img").nth(len(before) - 1)).to_be_visible()
     assert frames(studio)[: len(before)] == before

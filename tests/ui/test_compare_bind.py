@@ -49,7 +49,7 @@ class Tab:
             self.target = {name: gr.Textbox() for name in names}
             self.run, self.actions = run, (gr.Button(), gr.Button())
         route, owners = PictureRoute(folder / "outputs", SECRET), Owners(SECRET)
-        shared = Shared(page, service, folder / "models", route, owners, session, opened, {})
+        shared = Shared(service, folder / "models", route, owners, session, opened, {})
         self.handlers = Comparing(
             shared,
             inputs={},

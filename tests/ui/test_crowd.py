@@ -1,16 +1,20 @@
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import httpx
 import pytest
+from gradio.components import Component
+from gradio.state_holder import SessionState
 from gradio_client.exceptions import AppError  # type: ignore[import-untyped]
 
 from engine.service import Service
 from tests.api import PATIENCE, client
 from tests.ui.page import launch_page
 from tests.ui.stub import StubWorker, stub_models
-from ui.crowd import Boxes, Sessions
+from ui.crowd import Boxes, Sessions, answer_lightly, compare_what_is_watched
 
 CROWD = 50
 """More than Gradio answers at once if it is not told otherwise."""
@@ -59,6 +63,65 @@ def test_so_many_visitors_are_remembered() -> None:
     for name in "abac":
         sessions[name]
     assert list(sessions.session_data) == ["a", "c"]
+
+
+def test_an_answer_is_what_gradio_makes_of_it_and_the_rest_costs_nothing() -> None:
+    with gr.Blocks() as page:
+        state, box, slider = gr.State(0), gr.Textbox("at first"), gr.Slider(0, 10, 5)
+        page.load(lambda: None, None, [state, box, slider])
+    (event,) = page.fns.values()
+
+    def answered() -> Iterator[tuple[list[Any], list[Any], list[Component]]]:
+        """What Gradio sends for one answer after another; what a session has then; and which of its
+        components were made anew."""
+        session = SessionState(page)
+        for answer in [
+            {box: "changed"},
+            {state: 3},
+            {slider: gr.update(maximum=20, value=15)},
+            {slider: gr.update(interactive=False, label="b", visible=None), state: 2},
+            {slider: gr.update(value=3), box: gr.update(value=None, visible=True)},
+            {slider: 2, box: gr.skip(), state: 1},
+            {slider: gr.update(maximum=30)},
+            {slider: 2, box: "changed", state: 1},
+            [1, "changed", 2],
+        ]:
+            before = [session[one._id] for one in (box, slider)]
+            values = asyncio.run(page.postprocess_data(event, answer, session))
+            shown = session[slider._id]
+            kept = [session[state._id], shown.maximum, shown.interactive, shown.label]
+            yield values, kept, [one for one in before if one._id not in _ids(session, box, slider)]
+
+    plain = list(answered())
+    answer_lightly(page)
+    lightly = list(answered())
+    assert [(values, kept) for values, kept, _ in lightly] == [(v, k) for v, k, _ in plain]
+    assert plain[2][1] == [3, 20, None, None] and plain[6][1] == [1, 30, False, "b"]
+    assert sum(len(made) for *_, made in plain) > sum(len(made) for *_, made in lightly) == 2
+    assert asyncio.run(page.postprocess_data(event, {}, SessionState(page))) == [
+        None,
+        gr.skip(),
+        gr.skip(),
+    ]
+
+
+def test_only_states_that_start_an_event_are_compared() -> None:
+    with gr.Blocks() as page:
+        state, other = gr.State([0]), gr.State([0])
+        state.change(lambda: None, None, other)
+        page.load(lambda: None, None, [other, state])
+        page.load(lambda: None, None, other)
+    change, both, one = page.fns.values()
+    session = SessionState(page)
+    ask = page.get_state_ids_to_track
+    compare_what_is_watched(page)
+    for event in (change, both, one):
+        assert page.get_state_ids_to_track(event, session) == ask(event, session)
+    assert page.get_state_ids_to_track(both, session)[0] == [state._id]
+
+
+def _ids(session: SessionState, *components: Component) -> list[int]:
+    return [session[component._id]._id for component in components]
 
 
 @pytest.mark.parametrize(

@@ -92,14 +92,23 @@ def test_models_may_come_and_go(tmp_path: Path) -> None:
     assert none == {"choices": [], "value": None}
 
 
-def test_the_page_opens_without_any_model(tmp_path: Path) -> None:
-    service = Service(lambda: StubWorker(tmp_path), tmp_path, tmp_path)
-    build_page(service, tmp_path, PictureRoute(tmp_path, SECRET), Owners(SECRET))
+def page_without_models(folder: Path) -> gr.Blocks:
+    service = Service(lambda: StubWorker(folder), folder, folder)
+    return build_page(service, folder, PictureRoute(folder, SECRET), Owners(SECRET))
+
+
+def test_a_page_asks_little_of_server_and_browser(tmp_path: Path) -> None:
+    events = page_without_models(tmp_path).fns.values()
+    (opened,) = [event for event in events if event.name == "session"]
+    at_once = [event for event in events if any(kind == "load" for _, kind in event.targets)]
+    then = [event for event in events if event.trigger_after == opened._id and event.fn]
+    assert len(at_once) + len(then) <= 6
+    progress = [event.show_progress_on for event in events]
+    assert all(one == progress[0] and len(one or ()) == 1 for one in progress)
 
 
 def test_controls_end_where_a_request_does_or_where_people_stay(tmp_path: Path) -> None:
-    service = Service(lambda: StubWorker(tmp_path), tmp_path, tmp_path)
-    page = build_page(service, tmp_path, PictureRoute(tmp_path, SECRET), Owners(SECRET))
+    page = page_without_models(tmp_path)
     fields = {"Steps": "steps", "Guidance": "guidance_scale", "Pictures": "count", "Seed": "seed"}
     found = [
         (fields[block.label], (block.minimum, block.maximum))

@@ -37,7 +37,7 @@ class Tab(ABC):
     `ui.api.endpoint`. examples: prompts to try, for a tab with a prompt. layout: a class of the
     style sheet for its desk. inputs: what a run is made of, once built; parts, actions: of its
     stage and below its prompt, likewise. asked: ids of its jobs that a page found when it was
-    opened.
+    opened. presets: what a browser keeps of its inputs.
     """
 
     title: ClassVar[str]
@@ -58,7 +58,7 @@ class Tab(ABC):
         self.sends: list[gr.Button] = []
         self.asked = gr.State([])
         self._ended = gr.State(())
-        self._presets = Presets(shared, self.task)
+        self.presets = Presets(shared, self.task)
 
     @abstractmethod
     def compose(self) -> Inputs:
@@ -108,7 +108,8 @@ class Tab(ABC):
                 self.look_closer()
             with gr.Column(elem_classes="settings"):
                 self.inputs |= self.settings() | count_group() | seed_group(self.parts)
-                self._presets.build(self.tab, self.inputs, self.actions.starts)
+                self.presets.build(self.inputs, self.actions.starts)
+                self.presets.restore_after(self.tab.select)
             with gr.Column(elem_classes="beneath"):
                 panel = Panel(self.shared.service)
             call = endpoint(self.shared, self.task, self.about, self.defaults)
