@@ -63,11 +63,11 @@ def test_seeds_are_new_or_kept_and_a_reloaded_page_finds_its_run(studio: Studio)
 
     studio.fill(Steps=60, Pictures=4)
     studio.start()
-    studio.wait_for_step(1)
+    studio.wait("drawing")
     studio.reload()
     expect(studio.tab).to_be_visible()
-    assert "60 steps" in studio.wait("done").inner_text()
     expect(studio.tab.locator(".shelf img")).to_have_count(7)
+    assert "60 steps" in studio.end("done").inner_text()
 
 
 def test_a_phone_shows_it_in_one_column(chromium: Browser, server: Server, task: str) -> None:
