@@ -69,8 +69,8 @@ def build_page(
             return {tab.asked: [job.id for job in jobs if job.label == tab.task] for tab in tabs}
 
         shared.opening.add(find_jobs, [], [tab.asked for tab in tabs])
-        shared.opening.connect(opened, session, owners, **SILENT)
-        tabs[0].presets.restore_after(opened.then)  # of others Gradio tells that they were selected
+        told = shared.opening.connect(opened, session, owners, **SILENT)
+        tabs[0].presets.restore_after(told.then)  # that the first is looked at Gradio does not tell
         titles = {tab.task: tab.title for tab in tabs} | {compare.task: compare.title}
         build_queue(shared, titles, [opened, *(event for one in runs for event in one.begun)])
 

@@ -9,7 +9,7 @@ is forgotten once 2,000 others have come.
 import copy
 import sys
 from collections.abc import Mapping
-from importlib.util import find_spec
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +17,7 @@ import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.blocks import Block
 from gradio.state_holder import SessionState, StateHolder
-from gradio.utils import LRUCache
+from gradio.utils import LRUCache, deep_hash
 
 __all__ = ["AT_ONCE", "SESSIONS", "Boxes", "Sessions", "make_room"]
 
@@ -75,13 +75,13 @@ class Boxes(LRUCache[str, Any]):
 def answer_lightly(page: gr.Blocks) -> None:
     """Have an answer make no new object where it says nothing, or only how a component is shown.
 
-    An answer is then a dictionary by components, as most are here.
+    An answer is then a dictionary by components, as most are here; an empty one says nothing.
     """
     whole = page.postprocess_data
 
     async def answered(event: BlockFunction, answer: Any, state: SessionState | None) -> list[Any]:
         by_component = isinstance(answer, dict) and all(isinstance(key, Block) for key in answer)
-        if state is None or not by_component:
+        if state is None or not by_component or not answer.keys() <= {*event.outputs}:
             return await whole(event, answer, state)
         shown = {c: _show(c, value, state) for c, value in answer.items() if _is_light(c, value)}
         values = {c: value for c, value in answer.items() if c not in shown}
@@ -119,16 +119,14 @@ def _skipped(component: Block) -> Any:
     return None if component.stateful else gr.skip()
 
 
-def compare_what_is_watched(page: gr.Blocks) -> None:
-    """Have Gradio look whether a state has changed only for events that can change one of those
-    that start another event."""
-    whole = page.get_state_ids_to_track
+def find_what_is_watched(page: gr.Blocks) -> None:
+    """Have Gradio know which states start an event when they change, without a search through all
+    events for each."""
     watched = {c for event in page.fns.values() for c, kind in event.targets if kind == "change"}
 
     def tracked(event: BlockFunction, state: SessionState | None) -> tuple[list[int], list[Any]]:
-        if any(one.stateful and one._id in watched for one in event.outputs):
-            return whole(event, state)
-        return [], []
+        ids = [one._id for one in event.outputs if one.stateful and one._id in watched]
+        return (ids, [deep_hash(state[i]) for i in ids]) if state else ([], [])
 
     page.get_state_ids_to_track = tracked  # type: ignore[method-assign, assignment]
 
@@ -136,9 +134,9 @@ def compare_what_is_watched(page: gr.Blocks) -> None:
 def make_room(page: gr.Blocks) -> None:
     """Have a page, whose queue is there, take a crowd. Its `launch` is to be told `AT_ONCE`."""
     answer_lightly(page)
-    compare_what_is_watched(page)
-    if not find_spec("matplotlib"):
-        sys.modules["matplotlib"] = None  # type: ignore[assignment]  # looked for twice an event
+    find_what_is_watched(page)
+    # it looks for matplotlib twice an event
+    gr.utils.MatplotlibBackendMananger = nullcontext  # type: ignore[misc, assignment]
     queue = page._queue
     queue.pending_messages_per_session = Boxes(SESSIONS)
     # nobody looks at these tables

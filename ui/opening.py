@@ -1,5 +1,6 @@
 """What a page is told when it has been opened."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -13,7 +14,9 @@ from ui.session import Owners
 __all__ = ["Opening"]
 
 Answer = Callable[..., Mapping[Component, Any]]
-"""Of the owner and the values of some components: updates of others."""
+"""Of the owner and the values of some components: updates."""
+
+log = logging.getLogger(__name__)
 
 
 class Opening:
@@ -28,9 +31,9 @@ class Opening:
     def add(
         self, answer: Answer, inputs: Sequence[Component], outputs: Sequence[Component]
     ) -> None:
-        """Have a page told what `answer` says, which may say nothing.
+        """Have a page told what `answer` says, which may be nothing.
 
-        inputs: their values as the page sends them; outputs: of no other answer.
+        inputs: their values come as the page sends them. outputs: each belongs to one answer only.
         """
         self._answers.append((answer, len(inputs)))
         self._inputs += inputs
@@ -38,15 +41,22 @@ class Opening:
 
     def connect(
         self, opened: Dependency, session: gr.BrowserState, owners: Owners, **options: Any
-    ) -> None:
-        """Register the event, after `opened` and once all is added. options: as of an event."""
+    ) -> Dependency:
+        """Register the event, after `opened` and once all is added. options: as of an event.
+
+        An answer that fails is logged, and the others are told.
+        """
 
         def tell(session: Any, *values: Any) -> dict[Component, Any]:
             owner, left = owners.of(session), iter(values)
             told: dict[Component, Any] = {}
             for answer, count in self._answers:
-                told |= answer(owner, *islice(left, count))
+                asked = list(islice(left, count))
+                try:
+                    told |= answer(owner, *asked)
+                except Exception:
+                    log.exception("a page that was opened is not told everything")
             return told
 
         inputs = [session, *self._inputs]
-        opened.then(tell, inputs, self._outputs, preprocess=False, **options)
+        return opened.then(tell, inputs, self._outputs, preprocess=False, **options)

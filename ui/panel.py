@@ -74,7 +74,8 @@ class Panel:
 
     async def follow(self, is_open: bool, **settings: Any) -> dict[Component, Any]:
         """The schedule of the settings as they are now."""
-        return await self._follow(settings) if is_open else {}
+        # gradio takes an empty dictionary for too few outputs
+        return await self._follow(settings) if is_open else {self._schedule: gr.skip()}
 
     async def show_model(self, is_open: bool, model: Any) -> Any:
         """The model chosen now: its components and how they are configured."""

@@ -88,8 +88,8 @@ class Presets:
         )
 
     def restore_after(self, event: Callable[..., Dependency]) -> None:
-        """Bring the settings back after an event, once built. A tab that has not been looked at yet
-        takes none."""
+        """Bring the settings back after an event, once built; none while the tab is out of sight,
+        whose controls would not take them."""
         controls, words = list(self._inputs.values()), self._words
         event(
             self.restore,
@@ -108,7 +108,7 @@ class Presets:
 
     @property
     def _words(self) -> dict[str, str]:
-        """Of the scripts."""
+        """What the scripts are filled in with."""
         return {"task": self._task, "names": json.dumps(list(self._inputs))}
 
     def restore(self, kept: Any, presets: Any) -> dict[Component, Any]:
@@ -157,7 +157,9 @@ class Presets:
         return {self._presets: presets, self._name: gr.update(choices=[*presets], value=name)}
 
     def _fill(self, settings: Settings) -> dict[Component, Any]:
-        return fill(self._inputs, settings, self._shared.models, self._task)
+        updates = fill(self._inputs, settings, self._shared.models, self._task)
+        # gradio takes an empty dictionary for too few outputs
+        return updates or {next(iter(self._inputs.values())): gr.skip()}
 
 
 def read_presets(data: bytes) -> tuple[Settings, Mapping[str, Settings]]:

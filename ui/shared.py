@@ -36,7 +36,7 @@ class Shared:
 
     models: folder of model folders. session: what the browser keeps for all tabs, as
     `Owners.session`. opened: ends when the page has been opened and `session` is known. styles: by
-    name. opening: what the page is told then.
+    name. opening: what a page is told when it has been opened.
     """
 
     service: Service

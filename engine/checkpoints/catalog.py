@@ -39,14 +39,15 @@ class ModelInfo:
 
 
 def list_models(folder: Path) -> list[ModelInfo]:
-    """List the checkpoints in a folder by name; those that cannot be read are left out."""
+    """List the checkpoints in a folder by name; those that cannot be read are left out, as while
+    they are copied or taken away."""
     models = []
     paths = folder.iterdir() if folder.is_dir() else ()
     for path in sorted(paths, key=lambda path: path.name.casefold()):
         if (path / INDEX_NAME).is_file():
             try:
                 models.append(_describe(path))
-            except CheckpointError:
+            except (CheckpointError, OSError):
                 continue
     return models
 

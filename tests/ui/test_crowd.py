@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 import httpx
 import pytest
+from gradio.blocks import Block
 from gradio.components import Component
 from gradio.state_holder import SessionState
 from gradio_client.exceptions import AppError  # type: ignore[import-untyped]
@@ -14,7 +15,9 @@ from engine.service import Service
 from tests.api import PATIENCE, client
 from tests.ui.page import launch_page
 from tests.ui.stub import StubWorker, stub_models
-from ui.crowd import Boxes, Sessions, answer_lightly, compare_what_is_watched
+from ui.crowd import Boxes, Sessions, answer_lightly, find_what_is_watched
+from ui.given import Given
+from ui.pictures import Shelf, Stage
 
 CROWD = 50
 """More than Gradio answers at once if it is not told otherwise."""
@@ -105,7 +108,66 @@ def test_an_answer_is_what_gradio_makes_of_it_and_the_rest_costs_nothing() -> No
     ]
 
 
-def test_only_states_that_start_an_event_are_compared() -> None:
+ADDRESS = "pictures/0/a.png"
+
+
+@pytest.mark.parametrize("beside", [(), (gr.Textbox,)])
+@pytest.mark.parametrize(
+    ("kind", "answers"),
+    [
+        (
+            Stage,
+            lambda: [b"a", ADDRESS, gr.update(value=b"a", alt_text="b"), gr.update(value=None)],
+        ),
+        (Given, lambda: [ADDRESS, None, gr.update(value=ADDRESS)]),
+        (
+            Shelf,
+            lambda: [
+                [(ADDRESS, "Seed 1")],
+                gr.update(value=[(ADDRESS, "Seed 1")], selected_index=0),
+                gr.update(selected_index=1),
+                [],
+            ],
+        ),
+        (gr.Button, lambda: ["Stop", gr.update(interactive=False), gr.update(visible=True)]),
+        (gr.HTML, lambda: ["<p>", ""]),
+        (gr.Row, lambda: [gr.update(visible=False)]),
+        (gr.BrowserState, lambda: [{"owner": "a"}, "-", [], gr.update(value="-")]),
+        (gr.State, lambda: [{"a": 1}, [], gr.update(value=2), gr.skip()]),
+    ],
+)
+def test_each_kind_of_component_is_told_as_gradio_does(
+    kind: Callable[[], Block], answers: Callable[[], list[Any]], beside: tuple[type[Block], ...]
+) -> None:
+    def told() -> list[Any]:
+        session = SessionState(page)
+        return [
+            asyncio.run(page.postprocess_data(event, {component: answer}, session))[0]
+            for answer in answers()
+        ]
+
+    with gr.Blocks() as page:
+        component = kind()
+        page.load(lambda: None, None, [component, *(other() for other in beside)])
+    (event,) = page.fns.values()
+    plain = told()
+    answer_lightly(page)
+    assert told() == plain
+
+
+def test_an_answer_for_what_is_no_output_is_an_error() -> None:
+    with gr.Blocks() as page:
+        box, other = gr.Textbox(), gr.Textbox()
+        page.load(lambda: None, None, box)
+    (event,) = page.fns.values()
+    answer_lightly(page)
+    with pytest.raises(ValueError, match="not specified as output"):
+        asyncio.run(
+            page.postprocess_data(event, {other: gr.update(visible=False)}, SessionState(page))
+        )
+
+
+def test_states_that_start_an_event_are_found_without_a_search() -> None:
     with gr.Blocks() as page:
         state, other = gr.State([0]), gr.State([0])
         state.change(lambda: None, None, other)
@@ -113,11 +175,13 @@ def test_only_states_that_start_an_event_are_compared() -> None:
         page.load(lambda: None, None, other)
     change, both, one = page.fns.values()
     session = SessionState(page)
-    ask = page.get_state_ids_to_track
-    compare_what_is_watched(page)
-    for event in (change, both, one):
-        assert page.get_state_ids_to_track(event, session) == ask(event, session)
-    assert page.get_state_ids_to_track(both, session)[0] == [state._id]
+    plain = [page.get_state_ids_to_track(event, session) for event in (change, both, one)]
+    assert [ids for ids, _ in plain] == [[], [state._id], []]
+    find_what_is_watched(page)
+    session.blocks_config.fns = {}  # what Gradio searches
+    lightly = [page.get_state_ids_to_track(event, session) for event in (change, both, one)]
+    assert lightly == plain
+    assert page.get_state_ids_to_track(both, None) == ([], [])
 
 
 def _ids(session: SessionState, *components: Component) -> list[int]:

@@ -105,6 +105,7 @@ def test_a_page_asks_little_of_server_and_browser(tmp_path: Path) -> None:
     assert len(at_once) + len(then) <= 6
     progress = [event.show_progress_on for event in events]
     assert all(one == progress[0] and len(one or ()) == 1 for one in progress)
+    assert {e.show_progress for e in events if e.fn and e.targets} == {"hidden"}
 
 
 def test_controls_end_where_a_request_does_or_where_people_stay(tmp_path: Path) -> None:
