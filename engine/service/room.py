@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 from engine.cache import ComponentCache
 from engine.checkpoints.catalog import ModelInfo
@@ -17,6 +17,8 @@ from engine.service.messages import Picture
 __all__ = ["Batch", "Room"]
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 OTHERS = "close other programs that use this memory"
 
@@ -84,6 +86,23 @@ class Room:
             if not freed:
                 break
         raise self._too_small_to_load(model)
+
+    def ask(self, answer: Callable[[], T]) -> T:
+        """The answer to a query, for which nothing is given up: a run may go on beside it.
+
+        Raises OutOfMemory.
+        """
+        try:
+            return answer()
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            log.warning("Out of memory: %s", str(error))
+        free_memory(self._device)  # as in `hold`
+        raise OutOfMemory(
+            f"Out of memory ({self._device}): what was asked for does not fit beside the models in "
+            f"memory. Choose a smaller model, or {OTHERS}, then try again."
+        )
 
     def _note(self, batch: Batch) -> None:
         known = self._known(batch)

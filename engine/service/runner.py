@@ -122,7 +122,7 @@ class EngineRunner:
             signature(answer).bind()
         except TypeError as error:
             raise EngineError(f"The query {name!r} takes other arguments: {error}.") from None
-        return answer()
+        return self._room.ask(answer)
 
     def release(self) -> None:
         """As Runner.release."""

@@ -5,13 +5,14 @@ import errno
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import CLIPTextModel
+from transformers import CLIPTextModel, DPTForDepthEstimation
 
 from engine import cache
 from engine.cache import ComponentCache
@@ -28,6 +29,7 @@ from engine.service.events import Event, Failed, Started
 from engine.service.messages import Picture, Run
 from engine.service.room import Room
 from engine.service.runner import EngineRunner
+from tests.pipelines.parity import painting
 from tests.service.limited import LimitedWorker
 from tests.service.pictures import run, saved, serving
 from tests.service.stub import request, watch
@@ -290,6 +292,24 @@ async def test_a_process_that_meets_its_limit_works_on(models: Path, tmp_path: P
         assert service.status["pid"] == pid
     finally:
         await asyncio.to_thread(service.stop)
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_a_query_that_finds_no_memory_says_so(
+    tiny_depth_checkpoint: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = EngineRunner("cpu", "float32", tiny_depth_checkpoint.parent)
+    path = tmp_path / "a.png"
+    painting(40, 30).save(path)
+    full = Exhausted(DPTForDepthEstimation.forward, {1}, ERRORS[kind])
+    monkeypatch.setattr(DPTForDepthEstimation, "forward", lambda *args, **more: full(*args, **more))
+    ask = partial(runner.query, "depth", model=tiny_depth_checkpoint.name, picture=str(path))
+    with pytest.raises(
+        OutOfMemory, match=r"Out of memory \(cpu\): what was asked for does not fit"
+    ):
+        ask()
+    assert full.taken[0]() is None
+    assert ask()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
