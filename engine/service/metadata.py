@@ -11,6 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from engine.pipelines.request import Request
+from engine.service.infotext import PARAMETERS
 
 __all__ = ["CHUNK", "describe", "encode_png", "read_record"]
 
@@ -51,9 +52,14 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def encode_png(image: Image.Image, record: Mapping[str, Any]) -> bytes:
-    """PNG of `image` with `record` as JSON (ASCII only) in a tEXt chunk."""
+def encode_png(image: Image.Image, record: Mapping[str, Any], infotext: str = "") -> bytes:
+    """PNG of `image` with `record` as JSON (ASCII only) in a tEXt chunk.
+
+    infotext: as `write_infotext` has it, for a chunk of its own if there is any.
+    """
     info = PngInfo()
+    if infotext:
+        info.add_text(PARAMETERS, infotext)
     info.add_text(CHUNK, json.dumps(record, default=str, allow_nan=False))
     file = io.BytesIO()
     image.save(file, "PNG", pnginfo=info)

@@ -32,6 +32,7 @@ from engine.schedulers.registry import SCHEDULER_CLASSES
 from engine.service.devices import free_memory, memory_budget, pick_device, pick_dtype, usable_cpus
 from engine.service.events import Changed, Event, Finished, Frame, Loading, Started, Step
 from engine.service.frames import Film, FrameClock, jpeg
+from engine.service.infotext import write_infotext
 from engine.service.messages import Picture, Run
 from engine.service.metadata import describe, encode_png
 from engine.service.queries import describe_depth, describe_model, describe_schedule
@@ -241,4 +242,6 @@ def _film(
 def _picture(alone: Request, index: int, image: Image.Image, record: dict[str, Any]) -> Picture:
     """alone: the request for this image. record: what its PNG says of it."""
     variation = alone.variation_seed if alone.variation_strength else None
-    return Picture(index, alone.seed, encode_png(image, record), *image.size, variation)
+    told = Request.from_dict(record["request"])
+    infotext = write_infotext(told, record["scheduler"]["_class_name"])
+    return Picture(index, alone.seed, encode_png(image, record, infotext), *image.size, variation)
