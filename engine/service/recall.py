@@ -1,0 +1,154 @@
+"""What the file of a picture says of how it was made, by whichever app, as fields of a Request."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from engine.errors import EngineError, PictureError, RequestError
+from engine.pictures import DAMAGE, FORMATS
+from engine.pipelines.limits import LIMITS, check_number, check_text, is_whole
+from engine.pipelines.request import Request
+from engine.schedulers.registry import split_name
+from engine.schedulers.schedule_types import type_named
+from engine.service.foreign import READERS, Said, read_json_text
+from engine.service.infotext import PARAMETERS
+from engine.service.metadata import CHUNK
+
+__all__ = ["Recalled", "recall"]
+
+LONGEST = 1_000
+"""Characters of what is left out that are repeated."""
+COMMENT = 0x9286
+"""EXIF tag of the user's comment, where JPEG and WebP hold the text of AUTOMATIC1111."""
+EXIF = 0x8769
+
+SAMPLERS = {
+    "dpmpp_2s": "DPM++ 2S",
+    "dpmpp_2m": "DPM++ 2M",
+    "dpmpp_2m_sde": "DPM++ 2M SDE",
+    "dpmpp_2m_sde_heun": "DPM++ 2M SDE Heun",
+    "dpmpp_3m": "DPM++ 3M",
+    "dpmpp_3m_sde": "DPM++ 3M SDE",
+    "dpmpp_sde": "DPM++ SDE",
+    "kdpm_2": "DPM2",
+    "kdpm_2_a": "DPM2 a",
+}
+"""Names of k-diffusion, ComfyUI and InvokeAI -> ours, where the registry does not know them."""
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """app: that wrote it. settings: fields of a Request that it says, each within its limits; of a
+    picture of ours all that its record holds. left_out: what it says besides, and in brackets why
+    it is not among them where it could be."""
+
+    app: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+def recall(data: bytes) -> Recalled:
+    """Read the file of a picture: PNG, JPEG or WebP. Its pixels are not decoded.
+
+    Raises PictureError for what is no such file, or says nothing of how it was made.
+    """
+    texts = _texts(data)
+    if record := read_json_text(texts.get(CHUNK)):
+        try:
+            return Recalled("Stepwise", Request.from_dict(record["request"]).check().used())
+        except (EngineError, LookupError, TypeError, ValueError):
+            pass  # of another version, or changed by hand: it may have the other text
+    for reader in READERS:
+        if said := reader(texts):
+            return _fitted(said)
+    raise PictureError(
+        "the picture does not say how it was made: choose one that an app has saved itself, not a "
+        "copy from a chat or a website, which often take that out."
+    )
+
+
+def _texts(data: bytes) -> dict[str, str]:
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
+            texts = {str(k): v for k, v in image.info.items() if isinstance(v, str)}
+            comment = image.getexif().get_ifd(EXIF).get(COMMENT)
+    except DAMAGE as error:
+        raise PictureError(f"the picture cannot be read: {error}") from None
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"the picture is too large: {error}") from None
+    if isinstance(comment, bytes) and PARAMETERS not in texts:
+        texts[PARAMETERS] = _comment(comment)
+    return texts
+
+
+def _comment(data: bytes) -> str:
+    """Eight bytes name the encoding; UTF-16 comes in either order of bytes."""
+    kind, text = data[:8].rstrip(b"\0"), data[8:]
+    if kind != b"UNICODE":
+        return text.decode("utf-8", "replace")
+    order = "utf-16-be" if text[:1] == b"\0" else "utf-16-le"
+    return text.decode(order, "replace").lstrip("\ufeff")
+
+
+def _fitted(said: Said) -> Recalled:
+    """What a Request takes of it."""
+    left = {name: _shortened(value) for name, value in said.other.items()}
+    settings: dict[str, Any] = {}
+    sampler, schedule = said.settings.pop("sampler", None), said.settings.pop("schedule", None)
+    for name, value in said.settings.items():
+        try:
+            settings[name] = _field(name, value)
+        except RequestError as error:
+            left[name] = f"{_shortened(value)} ({error})"
+    for name, value, read in (("sampler", sampler, _sampler), ("schedule", schedule, _schedule)):
+        if value is not None:
+            try:
+                settings |= read(str(value))
+            except EngineError:
+                left[name] = f"{_shortened(value)} (there is none of this name here)"
+    if settings.get("strength") == 1:  # nothing is left of a picture that it could begin with
+        del settings["strength"]
+    return Recalled(said.app, settings, left)
+
+
+def _field(name: str, value: Any) -> Any:
+    """A value as the field takes it. Raises RequestError."""
+    if name not in LIMITS:
+        check_text(name, value)
+        return value
+    number = value
+    if isinstance(value, str):
+        try:
+            number = float(value) if len(value) <= 40 else math.nan
+            number = int(value) if re.fullmatch(r"\s*[+-]?\d{1,40}\s*", value) else number
+        except ValueError:
+            raise RequestError(f"{name} is no number.") from None
+    if is_whole(name) and isinstance(number, float) and number.is_integer():
+        number = int(number)
+    check_number(name, number)
+    return number
+
+
+def _sampler(name: str) -> dict[str, str]:
+    """scheduler, and schedule_type where the name holds it: "DPM++ 2M Karras", "dpmpp_2m_k"."""
+    plain = name.strip().lower().removesuffix("_gpu").removesuffix("_cpu").removeprefix("k_")
+    kind = ""
+    if plain.endswith("_k"):
+        plain, kind = plain.removesuffix("_k"), "Karras"
+    sampler, named = split_name(SAMPLERS.get(plain, plain.replace("_", " ")))
+    return {"scheduler": sampler} | ({"schedule_type": kind or named} if kind or named else {})
+
+
+def _schedule(name: str) -> dict[str, str]:
+    kind = type_named(name.strip().replace("_", " "))
+    return {"schedule_type": kind} if kind else {}
+
+
+def _shortened(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
