@@ -89,7 +89,7 @@ def build_page(
         page.load(watch_engine, None, chip, **SILENT)
         for event in (event for one in runs for event in one.ended):
             event.then(watch_engine, None, chip, **SILENT)
-    for event in page.fns.values():  # none shows any: else a browser tells each of its outputs
+    for event in page.fns.values():  # no progress is shown, but would be told to every output
         event.show_progress_on = [chip]
     page.queue(default_concurrency_limit=None, max_size=WAITING)
     make_room(page)
