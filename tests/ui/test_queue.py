@@ -1,6 +1,14 @@
+from pathlib import Path
+
+import httpx
+
 from engine.pipelines.request import Request
-from engine.service import JobInfo
+from engine.service import JobInfo, Service
+from tests.api import PATIENCE
+from tests.ui.page import launch_page
+from tests.ui.stub import SECRET, StubWorker, stub_models
 from ui.queue import SHOWN, queue_lines
+from ui.session import Owners
 
 TITLES = {"text-to-image": "Text to image"}
 
@@ -52,3 +60,34 @@ def test_the_settings_are_those_that_mean_something() -> None:
 def test_a_long_prompt_is_cut() -> None:
     (_, line) = queue_lines([job("waiting", 1, prompt="ä" * 9_000)], TITLES)
     assert "ä" * SHOWN + "…" in line and len(line) < 3_000
+
+
+def test_nobody_ends_the_run_of_another_by_its_id(tmp_path: Path) -> None:
+    models, outputs = stub_models(tmp_path / "models"), tmp_path / "outputs"
+    service = Service(lambda: StubWorker(models, pace=0.2), outputs, models)
+    page, _, url = launch_page(service, models, outputs)
+    (press,) = [e._id for e in page.fns.values() if any(kind == "act" for _, kind in e.targets)]
+    mine, theirs = (Owners(SECRET).session(None) for _ in range(2))
+    made_up = {"owner": f"{mine['owner'][:32]}.{theirs['owner'][33:]}"}
+    service.start()
+    try:
+        run = Request("stub", "a", steps=1000)
+        jobs = [service.submit(run, mine["owner"]) for _ in range(2)]
+
+        def left_after(session: object) -> list[str]:
+            """The runs that are left once both were removed in the name of a session."""
+            for job in jobs:
+                asked = {"fn_index": press, "session_hash": "a", "data": [session]}
+                asked["event_data"] = {"act": "remove", "job": job}
+                httpx.post(
+                    f"{url}gradio_api/run/predict", json=asked, timeout=PATIENCE
+                ).raise_for_status()
+            return [job.id for job in service.jobs(mine["owner"]) if job.state == "waiting"]
+
+        for session in (theirs, made_up, {}, None, {"owner": mine["owner"][:32]}):
+            assert left_after(session) == jobs[1:]
+            assert service.status["state"] == "busy"
+        assert left_after(mine) == []
+    finally:
+        page.close(verbose=False)
+        service.stop()
