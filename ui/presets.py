@@ -63,10 +63,11 @@ class Presets:
                 (reset,) = _buttons("Reset all")
         self._name = name
         controls, presets = list(inputs.values()), self._presets
-        words = self._words
+        words = self._words = {"task": self._task, "names": json.dumps(list(inputs))}
         private: dict[str, Any] = {"api_visibility": "private"}
         raw = SILENT | {"preprocess": False}
         keeping = {"inputs": [self._kept, *controls], "outputs": self._kept, **private}
+        self._keeping = keeping
         named = [name, presets]
         delete.click(self.delete, named, named, **raw)
         filled = [
@@ -90,26 +91,14 @@ class Presets:
     def restore_after(self, event: Callable[..., Dependency]) -> None:
         """Bring the settings back after an event, once built; none while the tab is out of sight,
         whose controls would not take them."""
-        controls, words = list(self._inputs.values()), self._words
         event(
             self.restore,
             [self._kept, self._presets],
-            [*controls, self._name],
-            js=RESTORE.format_map(words),
+            [*self._inputs.values(), self._name],
+            js=RESTORE.format_map(self._words),
             preprocess=False,
             **SILENT,
-        ).then(
-            None,
-            [self._kept, *controls],
-            self._kept,
-            js=RESTORED.format_map(words),
-            api_visibility="private",
-        )
-
-    @property
-    def _words(self) -> dict[str, str]:
-        """What the scripts are filled in with."""
-        return {"task": self._task, "names": json.dumps(list(self._inputs))}
+        ).then(None, js=RESTORED.format_map(self._words), **self._keeping)
 
     def restore(self, kept: Any, presets: Any) -> dict[Component, Any]:
         """The settings as they were last, and the names that there are."""

@@ -59,8 +59,8 @@ SCHEDULER_CLASSES = tuple(dict.fromkeys(cls for cls, _ in SCHEDULERS.values()))
 
 OTHER_NAMES = {
     **{"plms": "PNDM", "uni pc": "UniPC", "uni pc bh2": "UniPC", "sa solver": "SA-Solver"},
-    **{"euler ancestral": "Euler a", "dpm 2": "DPM2", "dpm 2 a": "DPM2 a"},
-    **dict.fromkeys(("dpm 2 ancestral", "dpm2 ancestral"), "DPM2 a"),
+    **{"euler ancestral": "Euler a", "dpm 2": "DPM2", "kdpm 2": "DPM2", "dpm 2 a": "DPM2 a"},
+    **dict.fromkeys(("dpm 2 ancestral", "dpm2 ancestral", "kdpm 2 a"), "DPM2 a"),
 }
 """Other spellings, as `types.plain` has them, of k-diffusion, ComfyUI and others."""
 

@@ -136,8 +136,8 @@ def invokeai(texts: Texts) -> Said | None:
     said = _sort("InvokeAI", image, INVOKE)
     prompts = said.other.pop("prompt", "")
     if isinstance(prompts, list):
-        texts_ = [part.get("prompt") for part in prompts if isinstance(part, dict)]
-        prompts = " ".join(text for text in texts_ if isinstance(text, str))
+        parts = [part.get("prompt") for part in prompts if isinstance(part, dict)]
+        prompts = " ".join(part for part in parts if isinstance(part, str))
     said.settings |= _split_brackets(str(prompts))
     return _with_model(said, told.get("model_weights"))
 
@@ -181,7 +181,7 @@ PARTS = ("noise", "guider", "sampler", "sigmas")
 """Inputs of a sampler that come from nodes of their own."""
 WORDS = ("text", "text_g", "string", "value", "prompt", "text_l", "t5xxl", "clip_l")
 """Inputs that hold a text, also behind a link."""
-MODELS = ("ckpt_name", "unet_name")
+MODELS = {"ckpt_name", "unet_name"}
 
 
 def comfyui(texts: Texts) -> Said | None:
@@ -246,8 +246,8 @@ def _sampled(nodes: Nodes, key: str) -> Said:
                 said.settings.setdefault(wanted, _words(nodes, source))
         for at in _before(nodes, _link(nodes, part, "model")):
             inputs = nodes[at]["inputs"]
-            for name in MODELS:
-                said.settings.setdefault("model", inputs[name]) if name in inputs else None
+            for name in MODELS & inputs.keys():
+                said.settings.setdefault("model", inputs[name])
             if "lora_name" in inputs:
                 said.other.setdefault("LoRA", []).append(inputs["lora_name"])
     return said

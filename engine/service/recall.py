@@ -27,19 +27,6 @@ COMMENT = 0x9286
 """EXIF tag of the user's comment, where JPEG and WebP hold the text of AUTOMATIC1111."""
 EXIF = 0x8769
 
-SAMPLERS = {
-    "dpmpp_2s": "DPM++ 2S",
-    "dpmpp_2m": "DPM++ 2M",
-    "dpmpp_2m_sde": "DPM++ 2M SDE",
-    "dpmpp_2m_sde_heun": "DPM++ 2M SDE Heun",
-    "dpmpp_3m": "DPM++ 3M",
-    "dpmpp_3m_sde": "DPM++ 3M SDE",
-    "dpmpp_sde": "DPM++ SDE",
-    "kdpm_2": "DPM2",
-    "kdpm_2_a": "DPM2 a",
-}
-"""Names of k-diffusion, ComfyUI and InvokeAI -> ours, where the registry does not know them."""
-
 
 @dataclass(frozen=True)
 class Recalled:
@@ -136,16 +123,16 @@ def _field(name: str, value: Any) -> Any:
 
 def _sampler(name: str) -> dict[str, str]:
     """scheduler, and schedule_type where the name holds it: "DPM++ 2M Karras", "dpmpp_2m_k"."""
-    plain = name.strip().lower().removesuffix("_gpu").removesuffix("_cpu").removeprefix("k_")
+    plain = name.strip().lower().removesuffix("_gpu").removesuffix("_cpu")
     kind = ""
     if plain.endswith("_k"):
         plain, kind = plain.removesuffix("_k"), "Karras"
-    sampler, named = split_name(SAMPLERS.get(plain, plain.replace("_", " ")))
+    sampler, named = split_name(plain)
     return {"scheduler": sampler} | ({"schedule_type": kind or named} if kind or named else {})
 
 
 def _schedule(name: str) -> dict[str, str]:
-    kind = type_named(name.strip().replace("_", " "))
+    kind = type_named(name)
     return {"schedule_type": kind} if kind else {}
 
 
