@@ -18,6 +18,7 @@ from ui.preferences import build_preferences
 from ui.presence import presence_route
 from ui.probes import probe_routes
 from ui.queue import build_queue
+from ui.recall import RecallGroup
 from ui.send import connect_sending, send_group
 from ui.session import Owners, kept_in_browser
 from ui.shared import SILENT, Shared
@@ -48,6 +49,7 @@ def build_page(
     ) as page:
         with gr.Row(elem_classes="masthead"):
             gr.HTML(markup.header())
+            recalling = RecallGroup()
             chip = gr.HTML(markup.device({}), elem_classes="device")
         gr.HTML('<div id="said" role="status" aria-live="polite"></div>', elem_classes="unseen")
         session = kept_in_browser("session")
@@ -56,10 +58,12 @@ def build_page(
         tabs = [kind(shared) for kind in TABS]
         targets = [tab for tab in tabs if isinstance(tab, PictureTab)]
         compare = Compare(shared, tabs[0])
+        recalling.place_answer()
         with gr.Tabs(elem_classes="tasks"):
             sending = partial(send_group, targets)
             runs = [*(tab.build(sending) for tab in tabs), compare.build()]
         build_preferences(shared)
+        recalling.connect(shared, tabs)
         for tab in tabs:
             connect_sending(shared, tab, targets)
 
