@@ -93,7 +93,8 @@ def test_of_a_picture_of_another_app_it_says_what_is_left_out(studio: Studio) ->
     info.add_text(
         "parameters",
         "a castle\nNegative prompt: <b>fog</b>\nSteps: 7, Sampler: DPM++ 2M, "
-        "Schedule type: Karras, CFG scale: 6, Seed: 5, Size: 512x512, Model: <i>dream, Clip skip: 2",
+        "Schedule type: Karras, CFG scale: 6, Seed: 5, Size: 512x512, "
+        "Model: <i>dream, Clip skip: 2",
     )
     Image.new("RGB", (8, 8)).save(file, "PNG", pnginfo=info)
     drop(studio.page, file.getvalue())
