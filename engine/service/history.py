@@ -6,14 +6,16 @@ import hashlib
 import logging
 import os
 import secrets
+import sqlite3
 import time
 from pathlib import Path
 
 from engine.errors import EngineError, PictureError, RequestError
 from engine.pictures import open_picture
 from engine.pipelines.request import NAME
+from engine.service.index import Index, owner_folder
 
-__all__ = ["History", "owner_folder"]
+__all__ = ["History"]
 
 LARGEST = 32 * 2**20
 """Bytes of a picture that a run may begin with."""
@@ -21,17 +23,23 @@ LARGEST = 32 * 2**20
 log = logging.getLogger(__name__)
 
 
-def owner_folder(owner: str) -> str:
-    """Folder name for an owner: a hash, since the owner's string comes from outside."""
-    return hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
 class History:
     """The folder `outputs`: <owner's hash>/<date>/<job>-<index>.png, and beside the dates the
-    folder `inputs`, where a picture is named by the SHA-256 of its file."""
+    folder `inputs`, where a picture is named by the SHA-256 of its file.
+
+    index: of the finished ones, and what is done with them.
+    """
 
     def __init__(self, outputs: Path) -> None:
         self.outputs = Path(outputs)
+        self.index = Index(outputs)
+
+    def match(self) -> None:
+        """Bring the index in line with the files. Takes a while for many."""
+        try:
+            self.index.match()
+        except (OSError, sqlite3.Error) as error:
+            log.error("The index of the pictures could not be brought up to date", exc_info=error)
 
     def save(self, png: bytes, owner: str, job: str, index: int) -> Path:
         """Write `png` so that it survives a crash of the machine once this returns.
@@ -39,7 +47,12 @@ class History:
         Raises EngineError where that cannot be; then no file, whole or partial, is left behind.
         """
         folder = self.outputs / owner_folder(owner) / time.strftime("%Y-%m-%d")
-        return self._write(folder / f"{job}-{index}.png", png)
+        path = self._write(folder / f"{job}-{index}.png", png)
+        try:
+            self.index.note(path, owner)
+        except (OSError, sqlite3.Error) as error:  # the next start enters it
+            log.error("The index of the pictures could not be written", exc_info=error)
+        return path
 
     def take(self, data: bytes, owner: str) -> str:
         """As Service.take."""
