@@ -25,6 +25,7 @@ from ui.shared import SILENT, Shared
 from ui.styles import Style
 from ui.tabs import TABS
 from ui.tabs.compare import Compare
+from ui.tabs.history import History
 from ui.tabs.picture_tab import PictureTab
 from ui.theme import ASSETS, head, script, stylesheets, theme
 
@@ -57,11 +58,12 @@ def build_page(
         shared = Shared(service, models, route, owners, session, opened, styles)
         tabs = [kind(shared) for kind in TABS]
         targets = [tab for tab in tabs if isinstance(tab, PictureTab)]
-        compare = Compare(shared, tabs[0])
         recalling.place_answer()
+        compare, history = Compare(shared, tabs[0]), History(shared, recalling)
         with gr.Tabs(elem_classes="tasks"):
             sending = partial(send_group, targets)
             runs = [*(tab.build(sending) for tab in tabs), compare.build()]
+            history.build()
         build_preferences(shared)
         recalling.connect(shared, tabs)
         for tab in tabs:
@@ -102,7 +104,7 @@ def build_page(
 
 def page_options(service: Service, route: PictureRoute, owners: Owners) -> dict[str, Any]:
     """What `launch()` needs for the page to look and work as built; also what lies beside it."""
-    routes = [route.route(), presence_route(service, owners), *probe_routes(service)]
+    routes = [*route.routes(), presence_route(service, owners), *probe_routes(service)]
     return {
         "theme": theme(),
         "css_paths": stylesheets(),

@@ -53,14 +53,20 @@ class RecallGroup:
         brought: dict[Component, None] = {}
         for tab in tabs:
             brought |= dict.fromkeys(tab.brought)
-        self._button.upload(
-            self.read, self._button, [self._found, self._task, self._said], **SILENT
-        ).then(None, self._task, None, js=TURN, api_visibility="private").then(
+            if isinstance(tab, PictureTab):
+                brought |= dict.fromkeys((*tab.names.values(), *tab.given.values()))
+        self._button.upload(self.read, self._button, self.told, **SILENT)
+        self._found.change(None, self._task, None, js=TURN, api_visibility="private").then(
             self.bring,
             [shared.session, self._found],
-            [shared.session, self._said, *brought],
+            [shared.session, *self.told, *brought],
             **SILENT,
         )
+
+    @property
+    def told(self) -> list[Component]:
+        """What `read` updates; what it says is then brought to a tab."""
+        return [self._found, self._task, self._said]
 
     def read(self, data: bytes | None) -> dict[Component, Any]:
         """What a picture says, and the tab that it is for."""
@@ -74,7 +80,7 @@ class RecallGroup:
     def bring(self, session: Any, told: Recalled | None) -> dict[Component, Any]:
         """Fill the tab, and say what could not be."""
         if told is None:
-            return {self._said: gr.skip()}
+            return {self._task: gr.skip()}
         session = self._shared.owners.session(session)
         tab, left = self._tabs[_task(told)], dict(told.left_out)
         known = {name: one for name, one in told.settings.items() if name != "task"}
@@ -93,6 +99,7 @@ class RecallGroup:
             **tab.bring(known, changes),
             **updates,
             self._said: markup.recalled(told, left, tab.title),
+            self._found: None,  # so that the same picture can be recalled again
         }
 
     def _pictures(

@@ -133,7 +133,8 @@ def stylesheets() -> list[Path]:
 
 def script() -> str:
     """What runs once when the page has loaded: stepwise.js makes the object that others extend."""
-    names = ("stepwise", "countdown", "presence", "signal", "settings", "prompts", "drop")
+    names = ("stepwise", "countdown", "presence", "signal", "settings", "prompts")
+    names += ("drop", "history")
     return "\n".join((ASSETS / "js" / f"{name}.js").read_text(encoding="utf-8") for name in names)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from engine.errors import EngineError
 from engine.service.metadata import read_record
 
-__all__ = ["FILE", "Index", "Kept", "PictureNotFound", "Wanted", "owner_folder"]
+__all__ = ["FILE", "TRASH", "Index", "Kept", "PictureNotFound", "Wanted", "owner_folder"]
 
 log = logging.getLogger(__name__)
 
