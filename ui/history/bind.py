@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.components import Component
 
 from engine.errors import EngineError
-from engine.service.index import Kept, Wanted, owner_folder
+from engine.service.index import Kept, PictureNotFound, Wanted, owner_folder
 from engine.service.metadata import read_record
 from ui.history.export import FOLDER, FORMATS, pack
 from ui.history.markup import bar, card, detail, summary
