@@ -133,8 +133,7 @@ def stylesheets() -> list[Path]:
 
 def script() -> str:
     """What runs once when the page has loaded: stepwise.js makes the object that others extend."""
-    names = ("stepwise", "countdown", "presence", "signal", "settings", "prompts")
-    names += ("drop", "history")
+    names = "stepwise countdown presence signal settings prompts drop history".split()
     return "\n".join((ASSETS / "js" / f"{name}.js").read_text(encoding="utf-8") for name in names)
 
 

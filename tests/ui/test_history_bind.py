@@ -116,10 +116,14 @@ async def test_nobody_reaches_the_picture_of_another(
 
 async def test_a_page_may_say_anything(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ui.history.bind.warn", lambda _: None)
-    for data in (None, {}, {"act": "look"}, {"act": "compare", "ids": 5}, {"act": [], "ids": [[]]}):
+    events: tuple[Any, ...] = (
+        *(None, {}, {"act": "look"}),
+        *({"act": "compare", "ids": 5}, {"act": [], "ids": [[]]}),
+    )
+    for data in events:
         event: Any = SimpleNamespace(_data=data)
         await desk.browsing.act(desk.session, 60, "PNG", False, event, **FILTERS)
-    odd = {"words": None, "task": 5, "model": [], "scheduler": {}, "age": None}
+    odd: dict[str, Any] = {"words": None, "task": 5, "model": [], "scheduler": {}, "age": None}
     assert desk.browsing.look(desk.session, 0, **FILTERS | odd)[desk.parts.cards] == []
 
 

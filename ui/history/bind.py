@@ -20,7 +20,7 @@ from ui.history.export import FOLDER, FORMATS, pack
 from ui.history.markup import bar, card, detail, summary
 from ui.pictures import Curtain, Stage
 from ui.recall import RecallGroup
-from ui.shared import SILENT, Shared, warn
+from ui.shared import SILENT, Inputs, Shared, warn
 
 __all__ = ["AGES", "ANY", "Browsing", "Parts"]
 
@@ -49,7 +49,7 @@ class Parts:
     address: of what is to be downloaded. many: how many pictures the list shows.
     """
 
-    asked: dict[str, Component]
+    asked: Inputs
     bar: gr.HTML
     cards: gr.HTML
     more: gr.Button
@@ -74,7 +74,7 @@ class Browsing:
         """Register the events, once."""
         parts, session = self._parts, self._shared.session
         listed = [parts.bar, parts.cards, parts.more, parts.many, parts.summary]
-        asked = {"session": session, "many": parts.many, **parts.asked}
+        asked: dict[str, Any] = {"session": session, "many": parts.many, **parts.asked}
         looks = [tab.select, *(one.change for one in parts.asked.values())]  # type: ignore[attr-defined]
         gr.on(
             looks,
@@ -86,7 +86,7 @@ class Browsing:
         )
         parts.more.click(self.go_on, inputs_kwargs=asked, outputs=listed, **SILENT)
         for place in (parts.cards, parts.bar, parts.about):
-            place.act(  # type: ignore[attr-defined]
+            place.act(
                 self.act,
                 inputs_kwargs={**asked, "kind": parts.kind, "bare": parts.bare},
                 outputs=[

@@ -6,7 +6,7 @@ from ui.history.bind import AGES, ANY, Browsing, Parts
 from ui.history.export import FORMATS
 from ui.pictures import Curtain, Stage
 from ui.recall import RecallGroup
-from ui.shared import Shared
+from ui.shared import Inputs, Shared
 
 __all__ = ["History"]
 
@@ -36,7 +36,7 @@ class History:
         tab = gr.Tab(self.title, id=self.task, elem_id=f"tab-{self.task}")
         with tab, gr.Column(elem_classes="desk history"):
             with gr.Column(elem_classes="compose"):
-                asked = {
+                asked: Inputs = {
                     "words": gr.Textbox(label="Search prompts", lines=1, max_lines=1),
                     "task": _choice("Task"),
                     "model": _choice("Model"),
