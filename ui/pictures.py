@@ -93,14 +93,15 @@ def media_type(head: bytes) -> str:
 
 
 class Stage(gr.Image):
-    """An image that takes JPEG bytes (a preview) or an address of PictureRoute."""
+    """An image that takes a file's bytes (a preview) or an address of PictureRoute."""
 
     is_template = True
 
     def postprocess(self, value: bytes | str | None) -> ImageData | None:  # type: ignore[override]
         if isinstance(value, bytes):
             data = base64.b64encode(value).decode()
-            return ImageData(url=f"data:image/jpeg;base64,{data}", orig_name="preview.jpg")
+            kind = media_type(value[:12])
+            return ImageData(url=f"data:{kind};base64,{data}", orig_name="preview")
         return address_of(value) if value else None
 
 

@@ -312,7 +312,7 @@ class Service:
         try:
             path = self.history.save(picture.png, job.owner, job.id, picture.index)
         except EngineError as error:
-            outcome: Event = Failed(message=str(error))
+            outcome: Event = Failed(message=str(error), picture=picture.png)
         else:
             outcome = Saved(
                 index=picture.index,
