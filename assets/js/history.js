@@ -42,8 +42,9 @@
     }
     const ids = [...chosen];
     const many = ids.length === 1 ? "this picture" : `these ${ids.length} pictures`;
-    if (act === "erase" && !confirm(`Delete ${many} for good?`)) return null;
-    if (["trash", "restore", "erase"].includes(act)) chosen.clear();
+    const ask = button.dataset.ask ?? (act === "erase" ? `Delete ${many} for good?` : "");
+    if (ask && !confirm(ask)) return null;
+    if (["trash", "restore", "erase", "clean"].includes(act)) chosen.clear();
     return { act, ids };
   };
 })();

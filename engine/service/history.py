@@ -13,7 +13,7 @@ from pathlib import Path
 from engine.errors import EngineError, PictureError, RequestError
 from engine.pictures import open_picture
 from engine.pipelines.request import NAME
-from engine.service.index import Index, owner_folder
+from engine.service.index import Index, Kept, owner_folder
 
 __all__ = ["History"]
 
@@ -27,11 +27,12 @@ class History:
     """The folder `outputs`: <owner's hash>/<date>/<job>-<index>.png, and beside the dates the
     folder `inputs`, where a picture is named by the SHA-256 of its file.
 
-    index: of the finished ones, and what is done with them.
+    index: of the finished ones, and what is done with them. quota: bytes that those of an owner
+    should take at most, 0 for no limit: more are kept, and are offered to be given up.
     """
 
-    def __init__(self, outputs: Path) -> None:
-        self.outputs = Path(outputs)
+    def __init__(self, outputs: Path, quota: int = 0) -> None:
+        self.outputs, self.quota = Path(outputs), quota
         self.index = Index(outputs)
 
     def match(self) -> None:
@@ -53,6 +54,10 @@ class History:
         except (OSError, sqlite3.Error) as error:  # the next start enters it
             log.error("The index of the pictures could not be written", exc_info=error)
         return path
+
+    def surplus(self, owner: str) -> list[Kept]:
+        """What an owner would have to give up to be within the quota."""
+        return self.index.spare(owner, self.quota) if self.quota else []
 
     def take(self, data: bytes, owner: str) -> str:
         """As Service.take."""

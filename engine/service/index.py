@@ -1,9 +1,14 @@
 """Which pictures each owner has: a table over the files, which can be made anew from them.
 
 The files are what counts. An owner and the trash are folders, favourites a journal beside them, and
-all else stands in the PNG: `Index.match` brings the table in line with them at every start.
+all else stands in the PNG: `Index.match` brings the table in line with them at every start, and
+
+    python -m engine.service.index outputs
+
+makes it from nothing.
 """
 
+import argparse
 import contextlib
 import hashlib
 import logging
@@ -147,6 +152,22 @@ class Index:
             "SELECT coalesce(sum(size), 0) FROM pictures WHERE owner = ?", [owner_folder(owner)]
         )
         return int(row[0])
+
+    def spare(self, owner: str, room: int) -> list[Kept]:
+        """What to give up for all that stays to take no more than `room` bytes: first what is in
+        the trash, then the oldest that are no favourites."""
+        rows = self._ask(
+            f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE owner = ? AND (trashed OR NOT "
+            "favourite) ORDER BY trashed DESC, created, id",
+            [owner_folder(owner)],
+        )
+        left, given = self.size(owner), []
+        for kept in map(_kept, rows):
+            if left <= room:
+                break
+            left -= kept.size
+            given.append(kept)
+        return given
 
     def values(self, owner: str, name: str) -> list[str]:
         """The tasks, models or schedulers that there are among an owner's pictures."""
@@ -321,3 +342,18 @@ def _favourites(journal: Path) -> set[str]:
         for line in journal.read_text("utf-8", "replace").split("\n")[:-1]:
             (marked.add if line[:1] == "+" else marked.discard)(line[1:])
     return marked
+
+
+def main() -> None:
+    """Make the table of a folder of outputs anew."""
+    parser = argparse.ArgumentParser(description="Make the index of the pictures anew.")
+    parser.add_argument("outputs", type=Path, help="the folder that app.py was given")
+    outputs = parser.parse_args().outputs
+    (outputs / FILE).unlink(missing_ok=True)
+    index = Index(outputs)
+    print(f"{index.match()} pictures")
+    index.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -33,14 +33,17 @@ class Service:
     worker_factory: makes a worker, again whenever one has died.
     outputs: folder for pictures, made when the first one is written.
     models: folder of model folders.
+    quota: bytes of pictures that an owner is asked to keep within, 0 for no limit.
     history: the pictures of all owners; its index is complete soon after the start.
 
     All may be called from any thread; `events` and `query` from any event loop.
     """
 
-    def __init__(self, worker_factory: Callable[[], Worker], outputs: Path, models: Path) -> None:
+    def __init__(
+        self, worker_factory: Callable[[], Worker], outputs: Path, models: Path, quota: int = 0
+    ) -> None:
         self._supervisor = Supervisor(worker_factory, self._receive, self._worker_died)
-        self.history = History(outputs)
+        self.history = History(outputs, quota)
         self._models = models
         self._lock = threading.RLock()  # around the jobs; never held over slow work
         self._jobs = Jobs()

@@ -123,6 +123,16 @@ def test_only_what_is_in_the_trash_is_deleted_for_good(index: Index) -> None:
         index.erase(ANN, [old])
 
 
+def test_what_is_given_up_first_is_the_trash_then_the_oldest(index: Index) -> None:
+    saved = [save(index, f"job{number}") for number in range(5)]
+    size = index.size(ANN) // 5
+    index.move(ANN, [saved[3]], True)
+    index.mark(ANN, saved[0], True)
+    given = [[kept.id for kept in index.spare(ANN, size * room + 9)] for room in (5, 4, 3, 0)]
+    order = [saved[3], saved[1], saved[2], saved[4]]
+    assert given == [[], order[:1], order[:2], order]
+
+
 def everything(index: Index) -> list[Kept]:
     return [*index.pictures(ANN, ALL, limit=999), *index.pictures(ANN, TRASHED, limit=999)]
 

@@ -97,6 +97,17 @@ async def test_trash_favourites_and_the_end(desk: Desk) -> None:
     assert desk.ids(trashed=True) == [] and desk.ids() == [first]
 
 
+async def test_beyond_the_quota_it_is_asked_what_to_give_up(desk: Desk) -> None:
+    old, new = desk.save(desk.session, "a"), desk.save(desk.session, "b")
+    assert "Clean up" not in desk.browsing.look(desk.session, 0, **FILTERS)[desk.parts.summary]
+    history = desk.service.history
+    history.quota = history.index.size(desk.session["owner"]) - 1
+    told = desk.browsing.look(desk.session, 0, **FILTERS)[desk.parts.summary]
+    assert "Delete for good 1 picture" in told
+    await desk.act("clean")
+    assert desk.ids() == [new] and desk.ids(trashed=True) == [] and old != new
+
+
 @pytest.mark.parametrize("act", ["look", "compare", "favourite", "use", "export", "trash", "erase"])
 async def test_nobody_reaches_the_picture_of_another(
     desk: Desk, act: str, monkeypatch: pytest.MonkeyPatch

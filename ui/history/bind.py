@@ -85,7 +85,7 @@ class Browsing:
             **SILENT,
         )
         parts.more.click(self.go_on, inputs_kwargs=asked, outputs=listed, **SILENT)
-        for place in (parts.cards, parts.bar, parts.about):
+        for place in (parts.cards, parts.bar, parts.about, parts.summary):
             place.act(
                 self.act,
                 inputs_kwargs={**asked, "kind": parts.kind, "bare": parts.bare},
@@ -139,13 +139,16 @@ class Browsing:
         parts, wanted = self._parts, _wanted(asked)
         found = self._index.pictures(owner, wanted, limit=many)
         total = self._index.count(owner, wanted)
+        history = self._shared.service.history
         lasting = not os.environ.get("SPACE_ID")
         return {
             parts.bar: bar(total, wanted.trashed),
             parts.cards: [card(kept, self._thumbnail(owner, kept)) for kept in found],
             parts.more: gr.update(visible=len(found) < total),
             parts.many: len(found),
-            parts.summary: summary(self._index.size(owner), lasting),
+            parts.summary: summary(
+                self._index.size(owner), lasting, history.quota, history.surplus(owner)
+            ),
         }
 
     def _thumbnail(self, owner: str, kept: Kept) -> str:
@@ -201,6 +204,10 @@ class Browsing:
             self._index.move(owner, ids, act == "trash")
         elif act == "erase":
             self._index.erase(owner, ids)
+        elif act == "clean":
+            spare = [kept.id for kept in self._shared.service.history.surplus(owner)]
+            self._index.move(owner, spare, trashed=True)
+            self._index.erase(owner, spare)
         parts = self._parts
         return {
             **self._list(owner, max(many, PAGE), asked),

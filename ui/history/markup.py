@@ -66,10 +66,20 @@ def detail(kept: Kept, address: str, record: Sequence[tuple[str, str]]) -> str:
     )
 
 
-def summary(size: int, lasting: bool) -> str:
-    """How much room the pictures take. lasting: whether the disk outlives the app."""
+def summary(size: int, lasting: bool, quota: int = 0, surplus: Sequence[Kept] = ()) -> str:
+    """How much room the pictures take. lasting: whether the disk outlives the app. surplus: what
+    would have to go for the rest to be within the quota, in bytes."""
+    limit = f" of {size_of(quota)}" if quota else ""
     lost = "" if lasting else " This disk is cleared at a restart: download what you want to keep."
-    return f"<p>Your pictures take {size_of(size)}, the trash included.{lost}</p>"
+    clean = ""
+    if surplus:
+        many = f"{counted(len(surplus), 'picture')}, {size_of(sum(one.size for one in surplus))}"
+        ask = (
+            f"Delete for good {many}: what is in the trash first, then the oldest that are no "
+            "favourites?"
+        )
+        clean = f'<button type="button" data-act="clean" data-ask="{escape(ask)}">Clean up</button>'
+    return f"<p>Your pictures take {size_of(size)}{limit}, the trash included.{lost}</p>{clean}"
 
 
 def size_of(size: int) -> str:

@@ -47,7 +47,7 @@ class History:
                 }
                 kind = gr.Radio([*FORMATS], value="PNG", label="Download as")
                 bare = gr.Checkbox(False, label="Leave out how it was made")
-                total = gr.HTML("")
+                total = _alive("")
             with gr.Column(elem_classes="stage"):
                 picture = Stage(
                     label="Picture",
