@@ -20,6 +20,9 @@ __all__ = ["History"]
 LARGEST = 32 * 2**20
 """Bytes of a picture that a run may begin with."""
 
+LATELY = 7 * 24 * 3600
+"""Seconds for which a given picture is kept though no run began with it: one may be about to."""
+
 log = logging.getLogger(__name__)
 
 
@@ -58,6 +61,18 @@ class History:
     def surplus(self, owner: str) -> list[Kept]:
         """What an owner would have to give up to be within the quota."""
         return self.index.spare(owner, self.quota) if self.quota else []
+
+    def clean(self, owner: str) -> None:
+        """Give up for good what `surplus` says, and then the pictures that no run of this owner
+        that is left began with, but for those given lately. Raises OSError, sqlite3.Error."""
+        spare = [kept.id for kept in self.surplus(owner)]
+        self.index.move(owner, spare, trashed=True)
+        self.index.erase(owner, spare)
+        used = self.index.given(owner)
+        folder = self._input("", owner)
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.name not in used and path.stat().st_mtime < time.time() - LATELY:
+                path.unlink(missing_ok=True)
 
     def take(self, data: bytes, owner: str) -> str:
         """As Service.take."""

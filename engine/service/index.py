@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError
+from engine.pipelines.tasks import PICTURES
 from engine.service.metadata import read_record
 
 __all__ = ["FILE", "TRASH", "Index", "Kept", "PictureNotFound", "Wanted", "owner_folder"]
@@ -168,6 +169,21 @@ class Index:
             left -= kept.size
             given.append(kept)
         return given
+
+    def given(self, owner: str) -> set[str]:
+        """Names of the pictures that the runs of an owner's pictures began with. Reads all of their
+        files."""
+        (many,) = self._ask("SELECT count(*) FROM pictures WHERE owner = ?", [owner_folder(owner)])[
+            0
+        ]
+        kept = [
+            one
+            for trashed in (False, True)
+            for one in self.pictures(owner, Wanted(trashed=trashed), limit=many)
+        ]
+        asked = (_record(self.path(owner, one)).get("request") for one in kept)
+        names = (one.get(name) for one in asked if isinstance(one, dict) for name in PICTURES)
+        return {name for name in names if isinstance(name, str)}
 
     def values(self, owner: str, name: str) -> list[str]:
         """The tasks, models or schedulers that there are among an owner's pictures."""

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from engine.errors import EngineError
+from engine.errors import EngineError, RequestError
+from engine.pipelines.request import Request
 from engine.service import history as history_module
 from engine.service.history import History
 from engine.service.index import owner_folder
+from engine.service.metadata import encode_png
+from tests.service.pictures import png
 
 
 @pytest.mark.parametrize("owner", ["ann", "", "../../etc", "a/b\\c\0", "\ud800", "x" * 100_000])
@@ -49,6 +53,28 @@ def test_what_fails_leaves_nothing(
         history.save(b"third", "ann", "job", 2)
     files = sorted(path.name for path in tmp_path.glob("*/**/*") if path.is_file())
     assert files == ["job-0.png", "job-1.png"][: 2 if call == "replace" and nth else 1]
+
+
+def test_cleaning_up_keeps_what_pictures_began_with(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    used, unused, new = (
+        history.take(png(Image.new("RGB", (8, 8), color)), "ann")
+        for color in ("red", "blue", "white")
+    )
+    for name in (used, unused):
+        os.utime(history.given(name, "ann"), (0, 0))
+    asked = Request("m", task="image-to-image", image=used)
+    history.save(encode_png(Image.new("RGB", (8, 8)), {"request": asked.used()}), "ann", "job", 0)
+    history.clean("ann")
+    assert history.given(used, "ann") and history.given(new, "ann")
+    with pytest.raises(RequestError):
+        history.given(unused, "ann")
+    history.quota = 1
+    history.clean("ann")
+    history.index.close()
+    assert not list(tmp_path.rglob("*.png"))
+    with pytest.raises(RequestError):
+        history.given(used, "ann")
 
 
 class Failing:

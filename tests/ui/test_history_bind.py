@@ -3,6 +3,7 @@
 import io
 import re
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,12 +17,12 @@ from engine.service import Service
 from engine.service.metadata import describe, encode_png
 from tests.ui.stub import SECRET, StubWorker, stub_models
 from ui.app import build_page
-from ui.history.bind import ANY, Browsing
+from ui.history.bind import ANY, Browsing, _period
 from ui.pictures import PictureRoute
 from ui.session import Owners
 
 FILTERS = {
-    **{"words": "", "task": ANY, "model": ANY, "scheduler": ANY, "age": "Any time"},
+    **{"words": "", "task": ANY, "model": ANY, "scheduler": ANY, "when": "Any time"},
     **{"favourite": False, "trashed": False},
 }
 
@@ -74,7 +75,7 @@ def test_it_shows_what_is_asked_for_and_what_there_is(desk: Desk) -> None:
     assert desk.ids() == [cube, ball]
     assert desk.ids(words="CUBE") == [cube] and desk.ids(scheduler="Euler") == [ball]
     assert desk.ids(scheduler="") == [cube] and desk.ids(model="other") == [cube]
-    assert desk.ids(age="Last 24 hours") == [cube, ball] and desk.ids(favourite=True) == []
+    assert desk.ids(when="Last 24 hours") == [cube, ball] and desk.ids(favourite=True) == []
     told = desk.browsing.look(desk.session, 0, **FILTERS)
     assert ("other", "other") in told[desk.parts.asked["model"]]["choices"]
     assert ("Model's own", "") in told[desk.parts.asked["scheduler"]]["choices"]
@@ -134,7 +135,7 @@ async def test_a_page_may_say_anything(desk: Desk, monkeypatch: pytest.MonkeyPat
     for data in events:
         event: Any = SimpleNamespace(_data=data)
         await desk.browsing.act(desk.session, 60, "PNG", False, event, **FILTERS)
-    odd: dict[str, Any] = {"words": None, "task": 5, "model": [], "scheduler": {}, "age": None}
+    odd: dict[str, Any] = {"words": None, "task": 5, "model": [], "scheduler": {}, "when": None}
     assert desk.browsing.look(desk.session, 0, **FILTERS | odd)[desk.parts.cards] == []
 
 
@@ -148,6 +149,26 @@ async def test_what_is_looked_at_compared_used_and_taken_along(desk: Desk) -> No
     assert any(getattr(one, "settings", {}).get("seed") == 5 for one in told.values())
     told = await desk.act("export", first, second)
     assert told[desk.parts.address].endswith(".zip")
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "after"),
+    [
+        ("2026", (2026, 1, 1), (2027, 1, 1)),
+        ("2026-11", (2026, 11, 1), (2026, 12, 1)),
+        (" 2026-12 ", (2026, 12, 1), (2027, 1, 1)),
+        ("2026-02-28", (2026, 2, 28), (2026, 3, 1)),
+    ],
+)
+def test_a_period_is_a_year_a_month_or_a_day(
+    text: str, first: tuple[int, int, int], after: tuple[int, int, int]
+) -> None:
+    assert _period(text) == (datetime(*first).timestamp(), datetime(*after).timestamp())
+
+
+@pytest.mark.parametrize("text", ["", "2026-13", "0000", "9999-12", "yesterday", "2026-02-30"])
+def test_what_is_no_period_is_any_time(text: str) -> None:
+    assert _period(text) == (None, None)
 
 
 def test_pages_follow_each_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

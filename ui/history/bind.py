@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,7 @@ FETCH = """(address) => {
 
 @dataclass(frozen=True)
 class Parts:
-    """Components of the tab. asked: filters by the names of `Wanted`; age in place of dates.
+    """Components of the tab. asked: filters by the names of `Wanted`; `when` in place of dates.
 
     address: of what is to be downloaded. many: how many pictures the list shows.
     """
@@ -205,9 +207,7 @@ class Browsing:
         elif act == "erase":
             self._index.erase(owner, ids)
         elif act == "clean":
-            spare = [kept.id for kept in self._shared.service.history.surplus(owner)]
-            self._index.move(owner, spare, trashed=True)
-            self._index.erase(owner, spare)
+            self._shared.service.history.clean(owner)
         parts = self._parts
         return {
             **self._list(owner, max(many, PAGE), asked),
@@ -220,16 +220,36 @@ class Browsing:
 def _wanted(asked: Mapping[str, Any]) -> Wanted:
     """What the filters say; they are of a page, and may say anything."""
     chosen = {name: str(asked[name]) for name in ("task", "model", "scheduler")}
-    age = AGES.get(str(asked["age"]), 0)
+    since, until = _period(str(asked["when"]))
     return Wanted(
         words=str(asked["words"] or "")[:1000],
         task="" if chosen["task"] == ANY else chosen["task"],
         model="" if chosen["model"] == ANY else chosen["model"],
         scheduler=None if chosen["scheduler"] == ANY else chosen["scheduler"],
-        since=time.time() - age if age else None,
+        since=since,
+        until=until,
         favourite=bool(asked["favourite"]),
         trashed=bool(asked["trashed"]),
     )
+
+
+def _period(text: str) -> tuple[float | None, float | None]:
+    """Since when and until when: for a key of AGES, or a year, month or day as 2026-11-28."""
+    if age := AGES.get(text):
+        return time.time() - age, None
+    found = re.fullmatch(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", text.strip())
+    if found is None:
+        return None, None
+    year, month, day = (int(part) if part else 0 for part in found.groups())
+    try:
+        first = datetime(year, month or 1, day or 1)
+        if day:
+            last = first + timedelta(1)
+        else:
+            last = datetime(year + (month in (0, 12)), month % 12 + 1 if month else 1, 1)
+        return first.timestamp(), last.timestamp()
+    except (ValueError, OverflowError):
+        return None, None
 
 
 def _settings(path: Path) -> list[tuple[str, str]]:

@@ -41,7 +41,13 @@ class History:
                     "task": _choice("Task"),
                     "model": _choice("Model"),
                     "scheduler": _choice("Sampler"),
-                    "age": gr.Dropdown([*AGES], value=next(iter(AGES)), label="Drawn"),
+                    "when": gr.Dropdown(
+                        [*AGES],
+                        value=next(iter(AGES)),
+                        label="Drawn",
+                        info="Or type a year, month or day: 2026-11-28",
+                        allow_custom_value=True,
+                    ),
                     "favourite": gr.Checkbox(False, label="Favourites only"),
                     "trashed": gr.Checkbox(False, label="In the trash"),
                 }
