@@ -75,12 +75,14 @@ class RecallGroup:
         except PictureError as error:
             warn(f"Nothing was recalled: {error}")
             return {self._found: None, self._task: "", self._said: ""}
-        return {self._found: told, self._task: _task(told), self._said: ""}
+        # as a dictionary: gradio looks into it to see whether it has changed
+        return {self._found: vars(told), self._task: _task(told), self._said: ""}
 
-    def bring(self, session: Any, told: Recalled | None) -> dict[Component, Any]:
+    def bring(self, session: Any, found: dict[str, Any] | None) -> dict[Component, Any]:
         """Fill the tab, and say what could not be."""
-        if told is None:
+        if found is None:
             return {self._task: gr.skip()}
+        told = Recalled(**found)
         session = self._shared.owners.session(session)
         tab, left = self._tabs[_task(told)], dict(told.left_out)
         known = {name: one for name, one in told.settings.items() if name != "task"}

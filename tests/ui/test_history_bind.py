@@ -146,7 +146,7 @@ async def test_what_is_looked_at_compared_used_and_taken_along(desk: Desk) -> No
     told = await desk.act("compare", first, second)
     assert all(address.startswith("pictures/") for address in told[desk.parts.pair]["value"])
     told = await desk.act("use", first)
-    assert any(getattr(one, "settings", {}).get("seed") == 5 for one in told.values())
+    assert any(isinstance(one, dict) and one["settings"]["seed"] == 5 for one in told.values())
     told = await desk.act("export", first, second)
     assert told[desk.parts.address].endswith(".zip")
 

@@ -50,7 +50,7 @@ class Desk:
 
     def bring(self, told: Recalled, task: str) -> tuple[dict[str, Any], str]:
         """Values by names of the inputs of a tab, and what is said."""
-        updates = self.group.bring(self.session, told)
+        updates = self.group.bring(self.session, vars(told))
         inputs = self.tabs[task].inputs
         values = {name: updates[one] for name, one in inputs.items() if one in updates}
         said = next(one for key, one in updates.items() if key.elem_id == "recalled")
