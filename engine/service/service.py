@@ -33,17 +33,13 @@ class Service:
     worker_factory: makes a worker, again whenever one has died.
     outputs: folder for pictures, made when the first one is written.
     models: folder of model folders.
-    quota: bytes of pictures that an owner is asked to keep within, 0 for no limit.
-    history: the pictures of all owners; its index is complete soon after the start.
 
     All may be called from any thread; `events` and `query` from any event loop.
     """
 
-    def __init__(
-        self, worker_factory: Callable[[], Worker], outputs: Path, models: Path, quota: int = 0
-    ) -> None:
+    def __init__(self, worker_factory: Callable[[], Worker], outputs: Path, models: Path) -> None:
         self._supervisor = Supervisor(worker_factory, self._receive, self._worker_died)
-        self.history = History(outputs, quota)
+        self._history = History(outputs)
         self._models = models
         self._lock = threading.RLock()  # around the jobs; never held over slow work
         self._jobs = Jobs()
@@ -52,14 +48,12 @@ class Service:
     def start(self) -> None:
         """Start the worker; jobs may be submitted before."""
         self._supervisor.start()
-        threading.Thread(target=self.history.match, name="index", daemon=True).start()
 
     def stop(self) -> None:
         """End the worker and every job; returns when the worker is gone."""
         self._supervisor.stop()
         with self._lock:
             self._fail_waiting(STOPPED)
-        self.history.index.close()
 
     @property
     def status(self) -> dict[str, Any]:
@@ -250,11 +244,11 @@ class Service:
         data: a whole PNG, JPEG or WebP file. Decodes it and waits for the disk. Raises
         PictureError for what is none or too large, EngineError when there is no room.
         """
-        return self.history.take(data, owner)
+        return self._history.take(data, owner)
 
     def given(self, name: str, owner: str) -> Path:
         """The file of a picture that `take` returned the name of; raises RequestError."""
-        return self.history.given(name, owner)
+        return self._history.given(name, owner)
 
     def keep(self, png: bytes, owner: str) -> str:
         """Have a picture that was made of others safely on disk, and return its path.
@@ -262,7 +256,7 @@ class Service:
         png: a whole PNG file. Unlike the other methods it waits for the disk. Raises EngineError
         when there is no room.
         """
-        return str(self.history.save(png, owner, f"grid-{secrets.token_urlsafe(8)}", 0))
+        return str(self._history.save(png, owner, f"grid-{secrets.token_urlsafe(8)}", 0))
 
     def _worker_died(self, message: str) -> None:
         with self._lock:
@@ -313,9 +307,9 @@ class Service:
         if job.ended:  # an earlier picture of it could not be saved
             return
         try:
-            path = self.history.save(picture.png, job.owner, job.id, picture.index)
+            path = self._history.save(picture.png, job.owner, job.id, picture.index)
         except EngineError as error:
-            outcome: Event = Failed(message=str(error), picture=picture.png)
+            outcome: Event = Failed(message=str(error))
         else:
             outcome = Saved(
                 index=picture.index,
