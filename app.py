@@ -21,6 +21,7 @@ OPTIONS = {
     "models": "folder of model folders",
     "outputs": "folder for finished pictures",
     "styles": "file of prompt styles",
+    "quota": "gigabytes of pictures that everyone is asked to keep within; 0 for no limit",
 }
 
 
@@ -40,6 +41,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace
         "models": {"type": Path},
         "outputs": {"type": Path},
         "styles": {"type": Path},
+        "quota": {"type": float},
     }
     defaults: dict[str, object] = {
         "host": "0.0.0.0" if environ.get("SPACE_ID") else "127.0.0.1",
@@ -50,6 +52,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace
         "models": ROOT / "assets" / "models",
         "outputs": default_outputs(environ),
         "styles": ROOT / "assets" / "styles.csv",
+        "quota": 1.0 if environ.get("SPACE_ID") else 0.0,
     }
     given = []
     for name, text in OPTIONS.items():
@@ -105,7 +108,12 @@ def main() -> None:
     from ui.styles import load_styles
 
     models, outputs = options.models.resolve(), options.outputs.resolve()
-    service = Service(lambda: ProcessWorker(options.device, options.dtype, models), outputs, models)
+    service = Service(
+        lambda: ProcessWorker(options.device, options.dtype, models),
+        outputs,
+        models,
+        quota=int(options.quota * 1e9),
+    )
     secret = load_secret(outputs)
     route, owners = PictureRoute(outputs, secret), Owners(secret)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -18,12 +18,14 @@ from ui.preferences import build_preferences
 from ui.presence import presence_route
 from ui.probes import probe_routes
 from ui.queue import build_queue
+from ui.recall import RecallGroup
 from ui.send import connect_sending, send_group
 from ui.session import Owners, kept_in_browser
 from ui.shared import SILENT, Shared
 from ui.styles import Style
 from ui.tabs import TABS
 from ui.tabs.compare import Compare
+from ui.tabs.history import History
 from ui.tabs.picture_tab import PictureTab
 from ui.theme import ASSETS, head, script, stylesheets, theme
 
@@ -48,6 +50,7 @@ def build_page(
     ) as page:
         with gr.Row(elem_classes="masthead"):
             gr.HTML(markup.header())
+            recalling = RecallGroup()
             chip = gr.HTML(markup.device({}), elem_classes="device")
         gr.HTML('<div id="said" role="status" aria-live="polite"></div>', elem_classes="unseen")
         session = kept_in_browser("session")
@@ -55,11 +58,14 @@ def build_page(
         shared = Shared(service, models, route, owners, session, opened, styles)
         tabs = [kind(shared) for kind in TABS]
         targets = [tab for tab in tabs if isinstance(tab, PictureTab)]
-        compare = Compare(shared, tabs[0])
+        recalling.place_answer()
+        compare, history = Compare(shared, tabs[0]), History(shared, recalling)
         with gr.Tabs(elem_classes="tasks"):
             sending = partial(send_group, targets)
             runs = [*(tab.build(sending) for tab in tabs), compare.build()]
+            history.build()
         build_preferences(shared)
+        recalling.connect(shared, tabs)
         for tab in tabs:
             connect_sending(shared, tab, targets)
 
@@ -98,7 +104,7 @@ def build_page(
 
 def page_options(service: Service, route: PictureRoute, owners: Owners) -> dict[str, Any]:
     """What `launch()` needs for the page to look and work as built; also what lies beside it."""
-    routes = [route.route(), presence_route(service, owners), *probe_routes(service)]
+    routes = [*route.routes(), presence_route(service, owners), *probe_routes(service)]
     return {
         "theme": theme(),
         "css_paths": stylesheets(),

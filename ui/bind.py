@@ -212,15 +212,19 @@ class Binding:
             except JobNotFound:
                 continue
             results = [*self._made(shown[-1]), *results]
-            last = shown[-1] if shown[-1].phase == "done" else IDLE
+            worth = shown[-1].phase == "done" or shown[-1].unsaved is not None
+            last = shown[-1] if worth else IDLE
         return last, results
 
     def _restored(self, view: View, results: list[Result]) -> dict[Component, Any]:
-        """Updates that show what ended before the page was opened; a failure is not shown again."""
+        """Updates that show what ended before the page was opened; a failure is not shown again,
+        unless there is a picture that could not be saved."""
         parts = self._parts
         changed: dict[Component, Any] = {parts.status: markup.status(view)}
         if results:
             changed |= parts.fill(results, view.first)
+        if view.unsaved is not None:
+            changed |= parts.update(view, [], [])
         if view.phase == "done":
             changed |= {parts.film.strip: markup.film(view), **parts.film.finish(view)}
         return changed | {self._panel.run: hood.run(view)}

@@ -1,12 +1,13 @@
 """What was changed while a run went on, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from engine.pipelines.changes import Change
 from ui.stream import View
 
-__all__ = ["LIVE", "Told", "told"]
+__all__ = ["LIVE", "Told", "listed", "told"]
 
 LIVE: dict[str, str] = {
     "scheduler": "Sampler",
@@ -49,6 +50,15 @@ def told(view: View) -> list[Told]:
         lines.append(Told(step, call, ", ".join(parts)))
         now |= change.settings
     return lines
+
+
+def listed(changes: Sequence[Change]) -> str:
+    """Changes that a run is to make, in words: `to DPM++ 2M from call 8 of the model on`."""
+    made = []
+    for change in changes:
+        parts = (_part(name, {}, value) for name, value in change.settings.items())
+        made.append(f"{', '.join(parts)} from call {change.call + 1} of the model on")
+    return "; ".join(made)
 
 
 def _part(name: str, now: Mapping[str, Any], value: Any) -> str:

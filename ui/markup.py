@@ -8,11 +8,22 @@ from typing import Any
 
 from engine.service.events import Frame
 from engine.service.frames import FILM_FRAMES
+from engine.service.recall import Recalled
 from ui.changes import told
 from ui.stream import View
 from ui.theme import ASSETS
 
-__all__ = ["alert", "counted", "device", "film", "header", "hint", "starts", "status"]
+__all__ = [
+    "alert",
+    "counted",
+    "device",
+    "film",
+    "header",
+    "hint",
+    "recalled",
+    "starts",
+    "status",
+]
 
 HINT = "Settings marked live take effect at the next step."
 
@@ -31,6 +42,19 @@ def device(status: Mapping[str, Any]) -> str:
         text = " · ".join([text, *(str(status[k]) for k in ("device", "dtype") if status.get(k))])
     why = escape(str(status.get("message") or ""))
     return f'<p class="chip" data-state="{escape(state)}" title="{why}">{escape(text)}</p>'
+
+
+def recalled(told: Recalled, left: Mapping[str, str], title: str) -> str:
+    """What became of the settings of a picture. left: those that a tab of this title lacks."""
+    words = f"The settings that {told.app} wrote into the picture are in {title}."
+    if (count := told.settings.get("batch_size", 1)) > 1:
+        words += f" It was drawn with others at once: of the {count} it is number {told.index + 1}."
+    rows = (f"<dt>{escape(n)}</dt><dd>{escape(v)}</dd>" for n, v in left.items())
+    rest = f"<p>Not among them:</p><dl>{''.join(rows)}</dl>" if left else ""
+    return (
+        f'<section class="recalled" aria-label="Recalled"><p role="status">{escape(words)}</p>'
+        f'{rest}<button type="button">Close</button></section>'
+    )
 
 
 def status(view: View) -> str:

@@ -16,12 +16,20 @@ from gradio.components.imageslider import SliderData
 from gradio.data_classes import ImageData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from engine.errors import PictureError
+from engine.pictures import as_rgb, open_picture
+from engine.service.frames import jpeg
+from engine.service.index import TRASH
 from ui.secret import is_signed, sign
 
 __all__ = ["Curtain", "PictureRoute", "Shelf", "Stage", "address_of"]
+
+SMALL = 256
+"""Pixels along the longer edge of a thumbnail."""
+KEPT = {"Cache-Control": "private, max-age=86400"}
 
 
 class PictureRoute:
@@ -36,54 +44,84 @@ class PictureRoute:
         name = Path(path).resolve().relative_to(self._outputs).as_posix()
         return f"pictures/{sign(self._secret, name)}/{name}"
 
-    def route(self) -> Route:
-        return Route("/pictures/{signature}/{name:path}", self._serve)
+    def thumbnail(self, path: str | Path) -> str:
+        """Of a small JPEG of the picture; where there is none any more, nothing answers."""
+        return self.address(path).replace("pictures", "thumbnails", 1)
 
-    async def _serve(self, request: Request) -> FileResponse:
+    def routes(self) -> list[Route]:
+        """For the application that the page is part of."""
+        return [
+            Route("/pictures/{signature}/{name:path}", self._serve),
+            Route("/thumbnails/{signature}/{name:path}", self._serve_small),
+        ]
+
+    def _path(self, request: Request) -> Path:
         name = request.path_params["name"]
         path = self._outputs / name
+        if not path.is_file():  # a page shows it still, but it is in the trash
+            owner, _, rest = name.partition("/")
+            path = self._outputs / owner / TRASH / rest
         signed = is_signed(self._secret, name, request.path_params["signature"])
-        if not signed or not path.is_file():
+        if not signed or not path.is_file() or path.resolve() != path:
             raise HTTPException(404, "No such picture.")
+        return path
+
+    def _serve_small(self, request: Request) -> Response:
+        """In a thread of the pool, as it is no coroutine."""
+        try:
+            image = as_rgb(open_picture(self._path(request)))
+        except PictureError:
+            raise HTTPException(404, "No such picture.") from None
+        image.thumbnail((SMALL, SMALL))
+        return Response(jpeg(image), media_type="image/jpeg", headers=KEPT)
+
+    async def _serve(self, request: Request) -> FileResponse:
+        path = self._path(request)
         with path.open("rb") as file:
             kind = media_type(file.read(12))
-        return FileResponse(
-            path, media_type=kind, headers={"Cache-Control": "private, max-age=86400"}
-        )
+        return FileResponse(path, media_type=kind, headers=KEPT)
 
 
 def media_type(head: bytes) -> str:
-    """Of a file of the service, by its first bytes: runs begin with pictures of any kind."""
+    """Of a file of the service, by its first bytes: runs begin with pictures of any kind, and
+    several are taken along as a ZIP."""
+    if head[:2] == b"PK":
+        return "application/zip"
     if head[:3] == b"\xff\xd8\xff":
         return "image/jpeg"
     return "image/webp" if head[8:12] == b"WEBP" else "image/png"
 
 
 class Stage(gr.Image):
-    """An image that takes JPEG bytes (a preview) or an address of PictureRoute."""
+    """An image that takes a file's bytes (a preview) or an address of PictureRoute."""
 
     is_template = True
 
     def postprocess(self, value: bytes | str | None) -> ImageData | None:  # type: ignore[override]
         if isinstance(value, bytes):
             data = base64.b64encode(value).decode()
-            return ImageData(url=f"data:image/jpeg;base64,{data}", orig_name="preview.jpg")
+            kind = media_type(value[:12])
+            return ImageData(url=f"data:{kind};base64,{data}", orig_name="preview")
         return address_of(value) if value else None
 
 
 class Curtain(gr.ImageSlider):
-    """Two pictures behind each other: takes one as a PNG, the other as an address."""
+    """Two pictures behind each other: takes addresses, or the first as a PNG."""
 
     is_template = True
 
     def postprocess(  # type: ignore[override]
-        self, value: tuple[bytes, str] | None
+        self, value: tuple[bytes | str, str] | None
     ) -> SliderData | None:
         if value is None:
             return None
-        data = base64.b64encode(value[0]).decode()
-        before = ImageData(url=f"data:image/png;base64,{data}", orig_name="before.png")
-        return SliderData(root=(before, address_of(value[1])))
+        first, second = value
+        if isinstance(first, str):
+            before = address_of(first)
+        else:
+            data = base64.b64encode(first).decode()
+            before = ImageData(url=f"data:image/png;base64,{data}", orig_name="before.png")
+        return SliderData(root=(before, address_of(second)))
 
 
 class Shelf(gr.Gallery):

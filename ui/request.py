@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.errors import RequestError
+from engine.pipelines.changes import Change
 from engine.pipelines.request import Request
 from ui.session import kept_name
 
@@ -68,7 +69,12 @@ def _truth(_name: str, value: Any) -> bool:
     return bool(value)
 
 
-FIELDS: dict[str, Callable[[str, Any], str | float | None]] = {
+def _changes(_name: str, value: Any) -> tuple[Change, ...]:
+    """What a browser keeps where there are none is no list."""
+    return tuple(map(Change.from_dict, value)) if isinstance(value, list) else ()
+
+
+FIELDS: dict[str, Callable[[str, Any], Any]] = {
     "model": _text,
     "prompt": _text,
     "negative_prompt": _text,
@@ -93,5 +99,6 @@ FIELDS: dict[str, Callable[[str, Any], str | float | None]] = {
     "padding": _padding,
     "invert_mask": _truth,
     "invert_depth": _truth,
+    "changes": _changes,
 }
 """Field of a Request -> what makes its value."""

@@ -17,12 +17,9 @@ from ui.tabs.tab import Tab
 __all__ = ["connect_sending", "send_group"]
 
 OPEN = """(...values) => {
-  window.stepwise.arriving["%s"] = %s;
-  document.querySelector("[role=tab][data-tab-id='%s']")?.click();
-  window.scrollTo(0, 0);
+  window.stepwise.turn("%s", %s);
   return values;
 }"""
-"""Turns to the other tab first: inputs that were never shown take no values."""
 
 
 def send_group(targets: Sequence[PictureTab]) -> list[gr.Button]:
@@ -63,6 +60,6 @@ def _connect(shared: Shared, tab: Tab, button: gr.Button, target: PictureTab) ->
         send,
         [shared.session, parts.results, parts.shown],
         [shared.session, *target.given.values(), *target.names.values(), prompt],
-        js=OPEN % (target.task, arriving, target.task),
+        js=OPEN % (target.task, arriving),
         **SILENT,
     )

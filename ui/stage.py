@@ -1,5 +1,6 @@
 """The half of a tab where the picture is: picture, status, facts, results."""
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,7 +16,7 @@ from ui.pictures import PictureRoute, Shelf, Stage
 from ui.shared import SILENT
 from ui.stream import IDLE, View
 
-__all__ = ["KEPT", "Parts", "Result", "build_stage", "describe"]
+__all__ = ["KEPT", "Parts", "Result", "build_stage", "describe", "describe_unsaved"]
 
 KEPT = 48
 
@@ -118,6 +119,9 @@ class Parts:
             changed[self.facts] = ""
         elif view.phase == "done":
             changed |= self.film.finish(view)
+        elif view.unsaved is not None:
+            changed[self.picture] = gr.update(value=view.unsaved, alt_text=view.prompt)
+            changed[self.facts] = describe_unsaved(view.unsaved)
         return changed
 
 
@@ -134,6 +138,15 @@ def describe(result: Result) -> str:
     return (
         f'<div class="facts"><p title="{escape(result.alt)}">{escape(facts)}</p>'
         f'<a href="{escape(result.address)}" download="{escape(name)}">Download PNG</a></div>'
+    )
+
+
+def describe_unsaved(png: bytes) -> str:
+    """A download of a picture that lies in the page alone."""
+    address = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return (
+        '<div class="facts"><p>This picture is on no disk: download it before you go on.</p>'
+        f'<a href="{address}" download="stepwise-unsaved.png">Download PNG</a></div>'
     )
 
 

@@ -5,13 +5,21 @@
   const keeping = new Set();
 
   // For a tab that is opened by what brings settings to it: the names of these, or `true` for all.
-  stepwise.arriving = {};
+  const arriving = {};
+
+  // Turns to a tab that settings are to be brought to: inputs that were never shown take no values.
+  stepwise.turn = (task, names = true) => {
+    if (!task) return;
+    arriving[task] = names;
+    document.querySelector(`[role=tab][data-tab-id='${task}']`)?.click();
+    window.scrollTo(0, 0);
+  };
 
   // Of what was kept, all that is to be put back: once for each tab, as soon as it is in sight.
   stepwise.restored = (task, kept) => {
     if (seen.has(task) || !document.getElementById(`tab-${task}`)?.offsetParent) return {};
     seen.add(task);
-    const given = stepwise.arriving[task] ?? [];
+    const given = arriving[task] ?? [];
     if (given === true) return {};
     return Object.fromEntries(Object.entries(kept ?? {}).filter(([name]) => !given.includes(name)));
   };

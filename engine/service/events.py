@@ -170,9 +170,13 @@ class Cancelled(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Failed(Event):
-    """`message` is written for the person who asked for the run."""
+    """`message` is written for the person who asked for the run.
+
+    picture: PNG of a finished image that could not be saved.
+    """
 
     message: str
+    picture: bytes | None = None
 
 
 TERMINAL = (Finished, Cancelled, Failed)

@@ -27,7 +27,8 @@ def describe(
     this image alone, without the fields that its task does not use.
     size: (width, height) in pixels at which it was drawn, in place of zeros that mean the model's
         own.
-    made: how: config of the scheduler that the run began with, versions, device, dtype.
+    made: how: config of the scheduler that the run began with, versions, device, dtype; hashes of
+        the weights, and the revision of the Hub if it is known.
     """
     alone = dataclasses.replace(request.part(index, 1), batch_size=1, width=size[0], height=size[1])
     return {

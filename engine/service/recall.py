@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any
 
@@ -32,11 +32,13 @@ EXIF = 0x8769
 class Recalled:
     """app: that wrote it. settings: fields of a Request that it says, each within its limits; of a
     picture of ours all that its record holds. left_out: what it says besides, and in brackets why
-    it is not among them where it could be."""
+    it is not among them where it could be. index: which image of the run the picture is: one of
+    ours that was drawn with others at once is the same to the bit only with them."""
 
     app: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    index: int = 0
 
 
 def recall(data: bytes) -> Recalled:
@@ -47,7 +49,7 @@ def recall(data: bytes) -> Recalled:
     texts = _texts(data)
     if record := read_json_text(texts.get(CHUNK)):
         try:
-            return Recalled("Stepwise", Request.from_dict(record["request"]).check().used())
+            return _ours(record)
         except (EngineError, LookupError, TypeError, ValueError):
             pass  # of another version, or changed by hand: it may have the other text
     for reader in READERS:
@@ -57,6 +59,25 @@ def recall(data: bytes) -> Recalled:
         "the picture does not say how it was made: choose one that an app has saved itself, not a "
         "copy from a chat or a website, which often take that out."
     )
+
+
+def _ours(record: Mapping[str, Any]) -> Recalled:
+    """Raises one of many errors where the record is none of this version."""
+    alone, batch = Request.from_dict(record["request"]), record["batch"]
+    if batch["count"] == 1:
+        return Recalled("Stepwise", alone.check().used())
+    whole = replace(
+        alone,
+        count=batch["count"],
+        batch_size=batch["count"],
+        seed=batch["seed"],
+        variation_seed=batch["variation_seed"],
+    ).check()
+    if batch["index"] not in range(whole.count) or whole.part(batch["index"], 1) != replace(
+        alone, batch_size=whole.batch_size
+    ):
+        raise RequestError("the batch of the picture is not one that it can be of.")
+    return Recalled("Stepwise", whole.used(), index=batch["index"])
 
 
 def _texts(data: bytes) -> dict[str, str]:

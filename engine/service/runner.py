@@ -21,6 +21,7 @@ from PIL import Image
 from engine import schedulers
 from engine.cache import ComponentCache
 from engine.checkpoints.catalog import ModelInfo, find_model
+from engine.checkpoints.provenance import Provenance
 from engine.errors import EngineError
 from engine.pictures import open_picture
 from engine.pipelines import DiffusionPipeline
@@ -59,6 +60,7 @@ class EngineRunner:
         self._models = models
         self._cache = ComponentCache(memory_budget(self.device))
         self._room = Room(self.device, self._cache)
+        self._provenance, self._hashing = Provenance(), ThreadPoolExecutor(1, "hashing")
         self._turn = Lock()  # held for a step of a run, or an estimate between two
         torch.set_num_threads(min(torch.get_num_threads(), usable_cpus()))
         self._warm_up()
@@ -74,6 +76,7 @@ class EngineRunner:
         request = run.request
         began = time.perf_counter()
         pictures = {field: open_picture(path) for field, path in run.pictures.items()}
+        weights = self._hashing.submit(_weights, self._provenance, model.path)
         pipeline, loaded = yield from self._load(run, control, model)
         ready = time.perf_counter()
         frames, log = FrameClock(), RunLog()
@@ -88,7 +91,8 @@ class EngineRunner:
             stream = pipeline.stream_request(part, control, pictures)
             images = yield from self._denoise(pipeline, stream, run.previews, frames, log)
             taken = replace(part, changes=tuple(log.changes))
-            made, size = self._made(log.scheduler), pipeline.size_of(part)
+            made = self._made(log.scheduler) | weights.result()
+            size = pipeline.size_of(part)
             for index, image in enumerate(images):
                 control.check(log.steps)
                 record = describe(taken, index=index, size=size, made=made)
@@ -218,6 +222,14 @@ class EngineRunner:
         image = torch.zeros(1, 4, 8, 8, device=self.device, dtype=self._dtype)
         torch.nn.functional.conv2d(image, image.new_zeros(4, 4, 3, 3)).sum().item()
         jpeg(Image.new("RGB", (8, 8)))
+
+
+def _weights(provenance: Provenance, folder: Path) -> dict[str, Any]:
+    """What a record says of the model, nothing where its files cannot be read (any more)."""
+    try:
+        return provenance.of(folder)
+    except (EngineError, OSError):
+        return {}
 
 
 def _film(

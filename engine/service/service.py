@@ -33,13 +33,17 @@ class Service:
     worker_factory: makes a worker, again whenever one has died.
     outputs: folder for pictures, made when the first one is written.
     models: folder of model folders.
+    quota: bytes of pictures that an owner is asked to keep within, 0 for no limit.
+    history: the pictures of all owners; its index is complete soon after the start.
 
     All may be called from any thread; `events` and `query` from any event loop.
     """
 
-    def __init__(self, worker_factory: Callable[[], Worker], outputs: Path, models: Path) -> None:
+    def __init__(
+        self, worker_factory: Callable[[], Worker], outputs: Path, models: Path, quota: int = 0
+    ) -> None:
         self._supervisor = Supervisor(worker_factory, self._receive, self._worker_died)
-        self._history = History(outputs)
+        self.history = History(outputs, quota)
         self._models = models
         self._lock = threading.RLock()  # around the jobs; never held over slow work
         self._jobs = Jobs()
@@ -48,12 +52,14 @@ class Service:
     def start(self) -> None:
         """Start the worker; jobs may be submitted before."""
         self._supervisor.start()
+        threading.Thread(target=self.history.match, name="index", daemon=True).start()
 
     def stop(self) -> None:
         """End the worker and every job; returns when the worker is gone."""
         self._supervisor.stop()
         with self._lock:
             self._fail_waiting(STOPPED)
+        self.history.index.close()
 
     @property
     def status(self) -> dict[str, Any]:
@@ -244,11 +250,11 @@ class Service:
         data: a whole PNG, JPEG or WebP file. Decodes it and waits for the disk. Raises
         PictureError for what is none or too large, EngineError when there is no room.
         """
-        return self._history.take(data, owner)
+        return self.history.take(data, owner)
 
     def given(self, name: str, owner: str) -> Path:
         """The file of a picture that `take` returned the name of; raises RequestError."""
-        return self._history.given(name, owner)
+        return self.history.given(name, owner)
 
     def keep(self, png: bytes, owner: str) -> str:
         """Have a picture that was made of others safely on disk, and return its path.
@@ -256,7 +262,7 @@ class Service:
         png: a whole PNG file. Unlike the other methods it waits for the disk. Raises EngineError
         when there is no room.
         """
-        return str(self._history.save(png, owner, f"grid-{secrets.token_urlsafe(8)}", 0))
+        return str(self.history.save(png, owner, f"grid-{secrets.token_urlsafe(8)}", 0))
 
     def _worker_died(self, message: str) -> None:
         with self._lock:
@@ -307,9 +313,9 @@ class Service:
         if job.ended:  # an earlier picture of it could not be saved
             return
         try:
-            path = self._history.save(picture.png, job.owner, job.id, picture.index)
+            path = self.history.save(picture.png, job.owner, job.id, picture.index)
         except EngineError as error:
-            outcome: Event = Failed(message=str(error))
+            outcome: Event = Failed(message=str(error), picture=picture.png)
         else:
             outcome = Saved(
                 index=picture.index,

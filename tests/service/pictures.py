@@ -1,5 +1,6 @@
 """Runs to their end, and the pictures that they left on disk."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from engine.service import InProcessWorker, Service
 from engine.service.events import Event, Finished, Saved
 from tests.service.stub import watch
 
-__all__ = ["pictures", "pixels", "run", "saved", "serving"]
+__all__ = ["pictures", "pixels", "png", "run", "saved", "serving"]
 
 
 @contextmanager
@@ -32,6 +33,13 @@ async def run(service: Service, asked: Request, previews: bool = True) -> list[E
 
 def saved(events: list[Event]) -> list[Path]:
     return [Path(event.path) for event in events if isinstance(event, Saved)]
+
+
+def png(image: Image.Image) -> bytes:
+    """The file of an image."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
 
 
 def pixels(path: Path) -> np.ndarray:

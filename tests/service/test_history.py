@@ -1,10 +1,21 @@
+import errno
+import io
 import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
-from engine.errors import EngineError
-from engine.service.history import History, owner_folder
+from engine.errors import EngineError, RequestError
+from engine.pipelines.request import Request
+from engine.service import history as history_module
+from engine.service.history import History
+from engine.service.index import owner_folder
+from engine.service.metadata import encode_png
+from tests.service.pictures import png
 
 
 @pytest.mark.parametrize("owner", ["ann", "", "../../etc", "a/b\\c\0", "\ud800", "x" * 100_000])
@@ -40,8 +51,110 @@ def test_what_fails_leaves_nothing(
         history.save(b"second", "ann", "job", 1)
     with pytest.raises(EngineError, match="Input/output"):
         history.save(b"third", "ann", "job", 2)
-    files = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    files = sorted(path.name for path in tmp_path.glob("*/**/*") if path.is_file())
     assert files == ["job-0.png", "job-1.png"][: 2 if call == "replace" and nth else 1]
+
+
+def test_cleaning_up_keeps_what_pictures_began_with(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    used, unused, new = (
+        history.take(png(Image.new("RGB", (8, 8), color)), "ann")
+        for color in ("red", "blue", "white")
+    )
+    for name in (used, unused):
+        os.utime(history.given(name, "ann"), (0, 0))
+    asked = Request("m", task="image-to-image", image=used)
+    history.save(encode_png(Image.new("RGB", (8, 8)), {"request": asked.used()}), "ann", "job", 0)
+    history.clean("ann")
+    assert history.given(used, "ann") and history.given(new, "ann")
+    with pytest.raises(RequestError):
+        history.given(unused, "ann")
+    history.quota = 1
+    history.clean("ann")
+    history.index.close()
+    assert not list(tmp_path.rglob("*.png"))
+    with pytest.raises(RequestError):
+        history.given(used, "ann")
+
+
+class Failing:
+    """The disk under `engine.service.history`: its call number `nth` fails, and all after it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, error: int, nth: int) -> None:
+        self.error, self.left, self.failed = error, nth, False
+        for name in ("fsync", "replace", "open"):
+            patch.setattr(history_module.os, name, self.guarded(getattr(os, name)))
+        patch.setattr(Path, "mkdir", self.guarded(Path.mkdir))
+        patch.setattr(history_module, "open", self.opened, raising=False)
+
+    def guarded(self, act: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            self.left -= 1
+            if self.left < 0:
+                self.failed = True
+                raise OSError(self.error, os.strerror(self.error))
+            return act(*arguments, **more)
+
+        return call
+
+    def opened(self, path: Path, mode: str) -> Any:
+        file = self.guarded(io.open)(path, mode, buffering=0)
+
+        class Guarded:
+            fileno, flush = file.fileno, staticmethod(self.guarded(file.flush))
+
+            def __enter__(self) -> "Guarded":
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                file.close()
+
+            def write(this, data: bytes) -> None:
+                file.write(data[: len(data) // 2])  # half of it, and then perhaps no more
+                self.guarded(file.write)(data[len(data) // 2 :])
+
+        return Guarded()
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EROFS])
+def test_wherever_the_disk_fails_nothing_partial_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    for nth in range(100):
+        outputs = tmp_path / str(nth)
+        with monkeypatch.context() as patch:
+            disk = Failing(patch, error, nth)
+            try:
+                path = History(outputs).save(b"a png", "ann", "job", 0)
+            except EngineError as told:
+                assert os.strerror(error) in str(told) and str(outputs) in str(told)
+                assert disk.failed
+                assert [path for path in outputs.glob("*/**/*") if path.is_file()] == []
+                continue
+        assert path.read_bytes() == b"a png"  # though the index may not know of it yet
+        if not disk.failed:
+            assert nth > 10
+            return
+    raise AssertionError("it never ended")
+
+
+def test_a_small_disk_that_is_full_says_so_and_has_whole_pictures(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)]
+    if os.name != "posix" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        history, saved = History(disk), 0
+        with pytest.raises(EngineError, match=r"No space left.*Make room"):
+            for saved in range(100):
+                history.save(b"x" * 30_000, "ann", "job", saved)
+        files = list(disk.rglob("*.png"))
+        assert len(files) == saved > 2 and all(path.stat().st_size == 30_000 for path in files)
+        assert not list(disk.rglob("*.part"))
+        history.index.close()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_picture_is_whole_before_it_has_its_name(

@@ -283,11 +283,24 @@ def test_every_field_of_other_apps_is_right(app: str) -> None:
 
 
 def test_a_picture_of_ours_says_all() -> None:
-    asked = Request("tabletop", "a ball", task="inpaint", image=NAME, mask=NAME, seed=3, count=2)
-    record = describe(asked, index=1, size=(64, 64), made={})
+    asked = Request("tabletop", "a ball", task="inpaint", image=NAME, mask=NAME, seed=3)
+    record = describe(asked, index=0, size=(64, 64), made={})
     told = recall(encode_png(Image.new("RGB", (8, 8)), record, write_infotext(asked, "DDIM")))
-    expected = replace(asked, seed=4, count=1, width=64, height=64).used()
+    expected = replace(asked, width=64, height=64).used()
     assert told == Recalled("Stepwise", expected)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5])
+def test_one_of_several_drawn_at_once_is_recalled_with_the_others(strength: float) -> None:
+    whole = Request("m", prompt="a", seed=7, count=3, batch_size=3, variation_strength=strength)
+    record = describe(whole, index=2, size=(64, 64), made={})
+    told = recall(encode_png(Image.new("RGB", (8, 8)), record))
+    assert told.index == 2
+    assert Request.from_dict(told.settings) == replace(whole, width=64, height=64)
+
+    record["batch"]["index"] = 1  # by hand: it is not the picture that the record tells of
+    with pytest.raises(PictureError):
+        recall(encode_png(Image.new("RGB", (8, 8)), record))
 
 
 def test_a_picture_of_ours_without_its_record_says_what_it_can() -> None:

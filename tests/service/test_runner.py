@@ -4,6 +4,7 @@ import asyncio
 import gc
 import io
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -148,6 +149,8 @@ async def test_a_png_makes_itself_again(service: Service, scheduler: str) -> Non
     assert record["scheduler"]["beta_end"] == 0.012
     assert (record["device"], record["dtype"]) == ("cpu", "float32")
     assert set(record["versions"]) == {"python", "torch"}
+    weights = record["weights"]["unet/diffusion_pytorch_model.safetensors"]
+    assert re.fullmatch("[0-9a-f]{64}", weights)
     whole = replace(
         Request.from_dict(record["request"]),
         seed=record["batch"]["seed"],

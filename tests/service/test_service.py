@@ -19,6 +19,7 @@ from engine.service.events import (
     Started,
     Step,
 )
+from engine.service.index import FILE
 from engine.service.jobs import Jobs
 from engine.service.presence import Presence
 from tests.service.stub import LIMIT, StubThread, request, until, wait_for, watch
@@ -269,8 +270,10 @@ async def test_a_full_disk_ends_in_a_message(
     assert isinstance(events[-1], Failed)
     assert str(tmp_path / "out") in events[-1].message
     assert "No space left on device" in events[-1].message
+    assert events[-1].picture is not None and events[-1].picture[:4] == b"\x89PNG"
     assert not [event for event in events if isinstance(event, Saved)]
-    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    files = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert files <= {FILE}
     assert await works(service)
     assert (await service.query("counts"))["pictures"] < 16  # the device was not kept for the rest
 

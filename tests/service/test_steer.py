@@ -9,7 +9,7 @@ from engine.errors import EngineError, RequestError
 from engine.pipelines.limits import MAX_CHANGES
 from engine.service import JobNotFound, Service
 from engine.service.events import Cancelled, Changed, Event, Finished, Started, Step
-from engine.service.history import owner_folder
+from engine.service.index import owner_folder
 from tests.service.stub import request, wait_for, watch
 
 

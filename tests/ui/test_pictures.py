@@ -20,7 +20,7 @@ def picture(tmp_path: Path) -> Path:
 def test_only_a_signed_address_is_served(tmp_path: Path, picture: Path) -> None:
     route = PictureRoute(tmp_path / "outputs", SECRET)
     (tmp_path / "secret.png").write_bytes(b"secret")
-    client = TestClient(Starlette(routes=[route.route()]))
+    client = TestClient(Starlette(routes=route.routes()))
     address = route.address(picture)
     assert not address.startswith("/")
     answer = client.get(address)

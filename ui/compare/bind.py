@@ -12,14 +12,14 @@ from engine.errors import EngineError
 from engine.service import Service
 from ui import markup
 from ui.compare.board import Board
-from ui.compare.controls import TASK, lines_of
+from ui.compare.controls import lines_of
 from ui.compare.keep import encode_grid
 from ui.compare.markup import EMPTY, pieces, status, totals
 from ui.compare.plan import Plan
 from ui.compare.runs import paced, stop, submit
-from ui.settings import fill
 from ui.shared import SILENT, Inputs, Runs, Shared, warn
 from ui.stream import IDLE
+from ui.tabs.tab import Tab
 
 __all__ = ["Comparing", "Parts"]
 
@@ -49,7 +49,7 @@ class Comparing:
 
     inputs: all that a grid is made of, by name. actions: start and stop. run: what the browser
     keeps of the grid.
-    target: inputs of the tab that takes over a cell's settings.
+    target: the tab that takes over a cell's settings.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Comparing:
         parts: Parts,
         actions: tuple[gr.Button, gr.Button],
         run: gr.BrowserState,
-        target: Inputs,
+        target: Tab,
     ) -> None:
         self._shared, self._inputs, self._parts, self._run = shared, inputs, parts, run
         self._start, self._stop = actions
@@ -90,7 +90,7 @@ class Comparing:
         }
         self._stop.click(self.stop, [session, run], self._stop, queue=False, **SILENT)
         parts.grid.refer(self.refer, parts.board, [*shown, run], **SILENT)
-        parts.grid.use(self.use, parts.board, [*self._target.values()], **SILENT)
+        parts.grid.use(self.use, parts.board, self._target.brought, **SILENT)
         saved = parts.save.click(self.save, [session, parts.board], parts.totals, **SILENT)
         saved.then(None, js=DOWNLOAD, api_visibility="private")
         ended = [submitted.then(**watching), self._shared.opened.then(**watching)]
@@ -176,9 +176,9 @@ class Comparing:
     def use(self, board: Board | None, event: gr.EventData) -> dict[Component, Any]:
         """Take the settings of a cell over to the other tab."""
         if board is None or event.cell not in range(len(board.cells)):
-            return {self._target["seed"]: gr.skip()}
+            return {self._target.inputs["seed"]: gr.skip()}
         values = board.plan.requests[event.cell].to_dict() | {"random_seed": False, "styles": []}
-        return fill(self._target, values, self._shared.models, TASK)
+        return self._target.bring(values)
 
     async def save(self, session: Any, board: Board | None) -> dict[Component, Any]:
         """Keep the grid as a PNG, and offer it."""

@@ -24,14 +24,11 @@ element.addEventListener("click", ({ target }) => {
   if (!button) return;
   if (button.dataset.refer) trigger("refer", { cell: +button.dataset.refer });
   else {
-    window.stepwise.arriving["text-to-image"] = true;
-    document.querySelector("[role=tab][data-tab-id='text-to-image']")?.click();
-    window.scrollTo(0, 0);
+    window.stepwise.turn("text-to-image");
     trigger("use", { cell: +button.dataset.use });
   }
 });
 """
-"""Turns to the other tab first: inputs that were never shown take no values."""
 
 
 class Compare:
@@ -70,7 +67,7 @@ class Compare:
             parts=parts,
             actions=actions,
             run=self._run,
-            target=self._other.inputs,
+            target=self._other,
         ).connect()
 
     def _settings(self, model: Component) -> Inputs:

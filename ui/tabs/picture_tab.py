@@ -137,8 +137,11 @@ class PictureTab(Tab):
 
     def show(self, field: str, data: bytes | None, owner: str) -> dict[Component, Any]:
         """Updates that give a picture to the tab, or take it away, as if the person had done so."""
-        if data is None:
+        return self.hold(field, self.shared.service.take(data, owner) if data else "", owner)
+
+    def hold(self, field: str, name: str, owner: str) -> dict[Component, Any]:
+        """As `show`, of a picture that the service keeps under this name; "" for none."""
+        if not name:
             return {self.names[field]: NOTHING, self.given[field]: None}
-        name = self.shared.service.take(data, owner)
         address = self.shared.route.address(self.shared.service.given(name, owner))
         return {self.names[field]: name, self.given[field]: address}

@@ -1,12 +1,14 @@
 """What every tab is: inputs left, the stage right, and one endpoint of the API."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import gradio as gr
+from gradio.components import Component
 from gradio.events import Dependency, api
 
+from engine.pipelines.changes import Change
 from ui.api import endpoint
 from ui.bind import Binding
 from ui.controls import (
@@ -23,7 +25,9 @@ from ui.controls import (
 )
 from ui.panel import Panel
 from ui.presets import Presets
+from ui.replay import Replay
 from ui.samplers import sampler_group
+from ui.settings import fill, settings_of
 from ui.shared import Inputs, Runs, Shared
 from ui.stage import Parts, build_stage
 
@@ -37,7 +41,7 @@ class Tab(ABC):
     `ui.api.endpoint`. examples: prompts to try, for a tab with a prompt. layout: a class of the
     style sheet for its desk. inputs: what a run is made of, once built; parts, actions: of its
     stage and below its prompt, likewise. asked: ids of its jobs that a page found when it was
-    opened. presets: what a browser keeps of its inputs.
+    opened. presets: what a browser keeps of its inputs. replay: changes for its runs to make.
     """
 
     title: ClassVar[str]
@@ -59,6 +63,7 @@ class Tab(ABC):
         self.asked = gr.State([])
         self._ended = gr.State(())
         self.presets = Presets(shared, self.task)
+        self.replay = Replay(shared, self.task)
 
     @abstractmethod
     def compose(self) -> Inputs:
@@ -91,6 +96,21 @@ class Tab(ABC):
         """What submits a run for a button: called as the method of an event."""
         return button.click
 
+    @property
+    def brought(self) -> list[Component]:
+        """What `bring` may update."""
+        return [*settings_of(self.inputs).values(), *self.replay.outputs]
+
+    def bring(
+        self, values: Mapping[str, Any], changes: Sequence[Change] = ()
+    ) -> dict[Component, Any]:
+        """Updates that bring settings to the controls, and changes for the runs to make, or none.
+
+        values: by the names of `inputs`.
+        """
+        own = settings_of(self.inputs)
+        return fill(own, values, self.shared.models, self.task) | self.replay.show(changes)
+
     def build(self, place_sending: Callable[[], list[gr.Button]]) -> Runs:
         """Lay the tab out, inside `gr.Tabs`.
 
@@ -101,6 +121,7 @@ class Tab(ABC):
             with gr.Column(elem_classes="compose"):
                 self.inputs |= self.compose()
                 self.actions = action_group("prompt" in self.inputs)
+                self.inputs |= self.replay.build()
                 self.offer()
             with gr.Column(elem_classes="stage"):
                 self.parts = build_stage()

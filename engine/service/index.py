@@ -1,0 +1,375 @@
+"""Which pictures each owner has: a table over the files, which can be made anew from them.
+
+The files are what counts. An owner and the trash are folders, favourites a journal beside them, and
+all else stands in the PNG: `Index.match` brings the table in line with them at every start, and
+
+    python -m engine.service.index outputs
+
+makes it from nothing.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from engine.errors import EngineError
+from engine.pipelines.tasks import PICTURES
+from engine.service.metadata import read_record
+
+__all__ = ["FILE", "TRASH", "Index", "Kept", "PictureNotFound", "Wanted", "owner_folder"]
+
+log = logging.getLogger(__name__)
+
+FILE = "index.sqlite"
+VERSION = 1
+"""Of the table: to be raised with each change of `Kept`. One of another version is made anew."""
+TRASH = "trash"
+FAVOURITES = "favourites"
+DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+"""Folders of pictures, as glob has them."""
+
+
+def owner_folder(owner: str) -> str:
+    """Folder name for an owner: a hash, since the owner's string comes from outside."""
+    return hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+class PictureNotFound(EngineError):
+    """This owner has no picture of that name."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A picture on disk.
+
+    id: its name for its owner. created: unix time in seconds. size: bytes of its file. scheduler:
+    as asked for, "" for the model's own. Of a grid, and of a file without a record, only the first
+    six say something.
+    """
+
+    id: str
+    created: float
+    trashed: bool = False
+    favourite: bool = False
+    day: str = ""
+    size: int = 0
+    task: str = ""
+    model: str = ""
+    scheduler: str = ""
+    prompt: str = ""
+    seed: int = 0
+    width: int = 0
+    height: int = 0
+
+
+COLUMNS = tuple(field.name for field in fields(Kept))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which of an owner's pictures. words: all of which the prompt holds, in any case. since,
+    until: unix time in seconds, until not included. None and "": any."""
+
+    words: str = ""
+    task: str = ""
+    model: str = ""
+    scheduler: str | None = None
+    since: float | None = None
+    until: float | None = None
+    favourite: bool = False
+    trashed: bool = False
+
+    def clauses(self) -> Iterator[tuple[str, Any]]:
+        """SQL conditions, each with its value."""
+        yield "trashed = ?", self.trashed
+        if self.favourite:
+            yield "favourite = ?", True
+        for name in ("task", "model"):
+            if value := getattr(self, name):
+                yield f"{name} = ?", value
+        if self.scheduler is not None:
+            yield "scheduler = ?", self.scheduler
+        if self.since is not None:
+            yield "created >= ?", self.since
+        if self.until is not None:
+            yield "created < ?", self.until
+        for word in self.words.split():
+            yield "instr(lower(prompt), ?) > 0", word.lower()
+
+
+class Index:
+    """The table of a folder of outputs: <owner>/<day>/<id>.png, in the trash <owner>/trash/<day>.
+
+    owner: as the service has it; a folder has another name. All may be called from any thread.
+    """
+
+    def __init__(self, outputs: Path) -> None:
+        self._outputs = Path(outputs)
+        self._lock = threading.Lock()
+        self._table: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        with self._lock:
+            if self._table is not None:
+                self._table.close()
+                self._table = None
+
+    def note(self, path: Path, owner: str) -> None:
+        """Enter a picture that is on disk. Raises OSError, sqlite3.Error."""
+        self._enter([_row(path, owner_folder(owner), False)])
+
+    def pictures(
+        self, owner: str, wanted: Wanted, before: Kept | None = None, limit: int = 50
+    ) -> list[Kept]:
+        """The newest first, from the one after `before` on."""
+        text, values = _where(owner, wanted)
+        if before is not None:
+            text += " AND (created, id) < (?, ?)"
+            values += [before.created, before.id]
+        rows = self._ask(
+            f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE {text} "
+            "ORDER BY created DESC, id DESC LIMIT ?",
+            [*values, limit],
+        )
+        return [_kept(row) for row in rows]
+
+    def count(self, owner: str, wanted: Wanted) -> int:
+        """How many there are."""
+        text, values = _where(owner, wanted)
+        (row,) = self._ask(f"SELECT count(*) FROM pictures WHERE {text}", values)
+        return int(row[0])
+
+    def size(self, owner: str) -> int:
+        """Bytes of all files of an owner, those in the trash among them."""
+        (row,) = self._ask(
+            "SELECT coalesce(sum(size), 0) FROM pictures WHERE owner = ?", [owner_folder(owner)]
+        )
+        return int(row[0])
+
+    def spare(self, owner: str, room: int) -> list[Kept]:
+        """What to give up for all that stays to take no more than `room` bytes: first what is in
+        the trash, then the oldest that are no favourites."""
+        rows = self._ask(
+            f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE owner = ? AND (trashed OR NOT "
+            "favourite) ORDER BY trashed DESC, created, id",
+            [owner_folder(owner)],
+        )
+        left, given = self.size(owner), []
+        for kept in map(_kept, rows):
+            if left <= room:
+                break
+            left -= kept.size
+            given.append(kept)
+        return given
+
+    def given(self, owner: str) -> set[str]:
+        """Names of the pictures that the runs of an owner's pictures began with. Reads all of their
+        files."""
+        (many,) = self._ask("SELECT count(*) FROM pictures WHERE owner = ?", [owner_folder(owner)])[
+            0
+        ]
+        kept = [
+            one
+            for trashed in (False, True)
+            for one in self.pictures(owner, Wanted(trashed=trashed), limit=many)
+        ]
+        asked = (_record(self.path(owner, one)).get("request") for one in kept)
+        names = (one.get(name) for one in asked if isinstance(one, dict) for name in PICTURES)
+        return {name for name in names if isinstance(name, str)}
+
+    def values(self, owner: str, name: str) -> list[str]:
+        """The tasks, models or schedulers that there are among an owner's pictures."""
+        assert name in ("task", "model", "scheduler"), name
+        rows = self._ask(
+            f"SELECT DISTINCT {name} FROM pictures WHERE owner = ? ORDER BY {name}",
+            [owner_folder(owner)],
+        )
+        return [str(row[0]) for row in rows]
+
+    def find(self, owner: str, id: str) -> Kept:
+        """Raises PictureNotFound."""
+        rows = self._ask(
+            f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE owner = ? AND id = ?",
+            [owner_folder(owner), id],
+        )
+        if not rows:
+            raise PictureNotFound("The picture is not here (any more).")
+        return _kept(rows[0])
+
+    def path(self, owner: str, kept: Kept) -> Path:
+        """Its file."""
+        return self._place(owner_folder(owner), kept, kept.trashed)
+
+    def _place(self, folder: str, kept: Kept, trashed: bool) -> Path:
+        return self._outputs / folder / (TRASH if trashed else "") / kept.day / f"{kept.id}.png"
+
+    def mark(self, owner: str, id: str, favourite: bool) -> None:
+        """Make a picture a favourite, or none any more. Raises PictureNotFound, OSError."""
+        self.find(owner, id)
+        folder = owner_folder(owner)
+        journal = self._outputs / folder / FAVOURITES
+        with open(journal, "a", encoding="utf-8") as file:
+            file.write(f"{'+' if favourite else '-'}{id}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._change("UPDATE pictures SET favourite = ? WHERE owner = ? AND id = ?",
+                     [(favourite, folder, id)])  # fmt: skip
+
+    def move(self, owner: str, ids: Sequence[str], trashed: bool) -> None:
+        """Put pictures into the trash, or back. Raises PictureNotFound, OSError."""
+        folder = owner_folder(owner)
+        for kept in [self.find(owner, id) for id in ids]:
+            if kept.trashed == trashed:
+                continue
+            target = self._place(folder, kept, trashed)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self._place(folder, kept, kept.trashed), target)
+            self._change("UPDATE pictures SET trashed = ? WHERE owner = ? AND id = ?",
+                         [(trashed, folder, kept.id)])  # fmt: skip
+
+    def erase(self, owner: str, ids: Sequence[str]) -> None:
+        """Delete pictures that are in the trash for good, and leave others. Raises PictureNotFound,
+        OSError."""
+        folder = owner_folder(owner)
+        for kept in [self.find(owner, id) for id in ids]:
+            if kept.trashed:
+                self._place(folder, kept, True).unlink(missing_ok=True)
+                self._change("DELETE FROM pictures WHERE owner = ? AND id = ?", [(folder, kept.id)])
+
+    def match(self) -> int:
+        """Bring the table in line with the files; returns how many of them were entered."""
+        known = {
+            (row[0], row[1]): bool(row[2])
+            for row in self._ask("SELECT owner, id, trashed FROM pictures")
+        }
+        new, there = [], set()
+        for path, owner, trashed in self._files():
+            key = owner, path.stem
+            there.add(key)
+            if known.get(key) != trashed:
+                with contextlib.suppress(FileNotFoundError):
+                    new.append(_row(path, owner, trashed))
+        self._change("DELETE FROM pictures WHERE owner = ? AND id = ?", list(known.keys() - there))
+        self._enter(new)
+        for owner in {owner for owner, _ in there}:
+            marked = _favourites(self._outputs / owner / FAVOURITES)
+            self._change("UPDATE pictures SET favourite = 0 WHERE owner = ?", [(owner,)])
+            self._change("UPDATE pictures SET favourite = 1 WHERE owner = ? AND id = ?",
+                         [(owner, id) for id in marked])  # fmt: skip
+        return len(new)
+
+    def _files(self) -> Iterator[tuple[Path, str, bool]]:
+        """Each picture, its owner's folder, and whether it is in the trash."""
+        for trashed, pattern in ((False, f"*/{DAY}/*.png"), (True, f"*/{TRASH}/{DAY}/*.png")):
+            for path in self._outputs.glob(pattern):
+                yield path, path.relative_to(self._outputs).parts[0], trashed
+
+    def _enter(self, rows: list[tuple[Any, ...]]) -> None:
+        marks = ", ".join("?" * (len(COLUMNS) + 1))
+        self._change(
+            f"INSERT OR REPLACE INTO pictures (owner, {', '.join(COLUMNS)}) VALUES ({marks})", rows
+        )
+
+    def _change(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        if rows:
+            with self._lock, self._opened() as table:
+                table.executemany(statement, rows)
+
+    def _ask(self, statement: str, values: Sequence[Any] = ()) -> list[Sequence[Any]]:
+        with self._lock:
+            return self._opened().execute(statement, values).fetchall()
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._table is None:
+            self._outputs.mkdir(parents=True, exist_ok=True)
+            try:
+                self._table = _open(self._outputs / FILE)
+            except sqlite3.DatabaseError as error:
+                log.error("The index of the pictures is damaged, and made anew", exc_info=error)
+                (self._outputs / FILE).unlink()
+                self._table = _open(self._outputs / FILE)
+        return self._table
+
+
+def _where(owner: str, wanted: Wanted) -> tuple[str, list[Any]]:
+    """A condition, and its values."""
+    clauses = [("owner = ?", owner_folder(owner)), *wanted.clauses()]
+    return " AND ".join(clause for clause, _ in clauses), [value for _, value in clauses]
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    table = sqlite3.connect(path, check_same_thread=False)
+    # not WAL: the SQLite of Debian 12 is of those whose WAL can damage a file
+    table.execute("PRAGMA journal_mode = DELETE")
+    table.execute("PRAGMA synchronous = FULL")
+    kinds = {str: "TEXT", float: "REAL", int: "INTEGER", bool: "INTEGER"}
+    columns = ", ".join(f"{field.name} {kinds[field.type]} NOT NULL" for field in fields(Kept))  # type: ignore[index]
+    with table:
+        if table.execute("PRAGMA user_version").fetchone() != (VERSION,):  # of another version
+            table.execute("DROP TABLE IF EXISTS pictures")
+            table.execute(f"PRAGMA user_version = {VERSION}")
+        table.execute(
+            f"CREATE TABLE IF NOT EXISTS pictures (owner TEXT NOT NULL, {columns}, "
+            "PRIMARY KEY (owner, id)) WITHOUT ROWID"
+        )
+        table.execute("CREATE INDEX IF NOT EXISTS newest ON pictures (owner, trashed, created, id)")
+    return table
+
+
+def _record(path: Path) -> Mapping[str, Any]:
+    with contextlib.suppress(OSError, LookupError, ValueError, TypeError, SyntaxError):
+        return read_record(path)
+    return {}
+
+
+def _row(path: Path, folder: str, trashed: bool) -> tuple[Any, ...]:
+    asked = _record(path).get("request")
+    asked = asked if isinstance(asked, dict) else {}
+    texts = {n: str(asked.get(n, "")) for n in ("task", "model", "scheduler", "prompt")}
+    numbers = {
+        n: v if isinstance(v := asked.get(n), int) else 0 for n in ("seed", "width", "height")
+    }
+    about = path.stat()
+    told: dict[str, Any] = {
+        **{"day": path.parent.name, "size": about.st_size},
+        **texts,
+        **numbers,
+    }
+    return folder, *astuple(Kept(path.stem, about.st_mtime, trashed, **told))
+
+
+def _kept(row: Sequence[Any]) -> Kept:
+    told = dict(zip(COLUMNS, row, strict=True))
+    return Kept(**told | {name: bool(told[name]) for name in ("trashed", "favourite")})
+
+
+def _favourites(journal: Path) -> set[str]:
+    """What is marked by a journal of `+id` and `-id`; a line that was cut off says nothing."""
+    marked: set[str] = set()
+    with contextlib.suppress(OSError):
+        for line in journal.read_text("utf-8", "replace").split("\n")[:-1]:
+            (marked.add if line[:1] == "+" else marked.discard)(line[1:])
+    return marked
+
+
+def main() -> None:
+    """Make the table of a folder of outputs anew."""
+    parser = argparse.ArgumentParser(description="Make the index of the pictures anew.")
+    parser.add_argument("outputs", type=Path, help="the folder that app.py was given")
+    outputs = parser.parse_args().outputs
+    (outputs / FILE).unlink(missing_ok=True)
+    index = Index(outputs)
+    print(f"{index.match()} pictures")
+    index.close()
+
+
+if __name__ == "__main__":
+    main()

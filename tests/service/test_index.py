@@ -1,0 +1,200 @@
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from engine.pipelines.request import Request
+from engine.service.history import History
+from engine.service.index import (
+    FAVOURITES,
+    FILE,
+    Index,
+    Kept,
+    PictureNotFound,
+    Wanted,
+    owner_folder,
+)
+from engine.service.metadata import describe, encode_png
+
+ANN, BOB = "ann", "bob"
+ALL, TRASHED, LOVED = Wanted(), Wanted(trashed=True), Wanted(favourite=True)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    made = Index(tmp_path)
+    yield made
+    made.close()
+
+
+def save(index: Index, job: str, owner: str = "ann", note: bool = True, **fields: object) -> str:
+    """A picture on disk, and in the table if it is noted; returns its id."""
+    asked = replace(Request("tabletop", "a red ball"), **fields)
+    record = describe(asked, index=0, size=(64, 32), made={})
+    png = encode_png(Image.new("RGB", (8, 8)), record)
+    history = History(index._outputs)
+    path = history.save(png, owner, job, 0)
+    if not note:
+        history.index._change("DELETE FROM pictures WHERE id = ?", [(path.stem,)])
+    history.index.close()
+    return path.stem
+
+
+def ids(index: Index, wanted: Wanted = ALL, owner: str = ANN) -> list[str]:
+    return [kept.id for kept in index.pictures(owner, wanted)]
+
+
+def test_the_newest_come_first_page_by_page_each_once(index: Index) -> None:
+    saved = [save(index, f"job{number}") for number in range(7)]
+    shown: list[Kept] = []
+    while page := index.pictures(ANN, ALL, shown[-1] if shown else None, limit=3):
+        shown += page
+    assert [kept.id for kept in shown] == saved[::-1]
+    assert index.count(ANN, ALL) == 7
+
+
+def test_each_owner_sees_their_own(index: Index) -> None:
+    mine, theirs = save(index, "a"), save(index, "b", owner="bob")
+    assert (ids(index), ids(index, owner=BOB)) == ([mine], [theirs])
+    for act in (
+        lambda: index.find(ANN, theirs),
+        lambda: index.mark(ANN, theirs, True),
+        lambda: index.move(ANN, [theirs], True),
+        lambda: index.find(ANN, f"../{owner_folder(BOB)}/{theirs}"),
+    ):
+        with pytest.raises(PictureNotFound):
+            act()
+    assert ids(index, owner=BOB) == [theirs] and ids(index, TRASHED, BOB) == []
+
+
+def test_it_is_found_by_what_it_is_of(index: Index) -> None:
+    ball = save(index, "a", prompt="a RED ball, 100 % red", scheduler="Euler")
+    cube = save(index, "b", prompt="a blue cube", model="other")
+    noise = save(index, "c", prompt="", task="unconditional", model="tabletop-ddpm")
+    for wanted, found in (
+        (Wanted("red"), [ball]),
+        (Wanted("BALL red"), [ball]),
+        (Wanted("red cube"), []),
+        (Wanted("%"), [ball]),
+        (Wanted("_"), []),
+        (Wanted("'; DROP TABLE pictures; --"), []),
+        (Wanted(task="unconditional"), [noise]),
+        (Wanted(model="other"), [cube]),
+        (Wanted(scheduler="Euler"), [ball]),
+        (Wanted(scheduler=""), [noise, cube]),
+        (Wanted(until=0.0), []),
+        (Wanted(since=0.0), [noise, cube, ball]),
+    ):
+        assert ids(index, wanted) == found, wanted
+        assert index.count(ANN, wanted) == len(found)
+    assert index.values(ANN, "model") == ["other", "tabletop", "tabletop-ddpm"]
+    kept = index.find(ANN, ball)
+    assert (kept.seed, kept.width, kept.height) == (0, 64, 32)
+    assert index.path(ANN, kept).is_file()
+
+
+def test_the_trash_gives_back_what_it_took(index: Index) -> None:
+    first, second = save(index, "a"), save(index, "b")
+    index.move(ANN, [first], True)
+    assert (ids(index), ids(index, TRASHED)) == ([second], [first])
+    assert "trash" in index.path(ANN, index.find(ANN, first)).parts
+    assert index.path(ANN, index.find(ANN, first)).is_file()
+    index.move(ANN, [first, second], False)
+    assert ids(index) == [second, first]
+    assert index.path(ANN, index.find(ANN, first)).is_file()
+
+
+def test_only_what_is_in_the_trash_is_deleted_for_good(index: Index) -> None:
+    kept, old = save(index, "a"), save(index, "b")
+    before = index.size(ANN)
+    index.move(ANN, [old], True)
+    path = index.path(ANN, index.find(ANN, old))
+    assert index.size(ANN) == before
+    index.erase(ANN, [kept, old])
+    assert ids(index) == [kept] and ids(index, TRASHED) == [] and not path.exists()
+    assert index.size(ANN) == index.path(ANN, index.find(ANN, kept)).stat().st_size
+    with pytest.raises(PictureNotFound):
+        index.erase(ANN, [old])
+
+
+def test_what_is_given_up_first_is_the_trash_then_the_oldest(index: Index) -> None:
+    saved = [save(index, f"job{number}") for number in range(5)]
+    size = index.size(ANN) // 5
+    index.move(ANN, [saved[3]], True)
+    index.mark(ANN, saved[0], True)
+    given = [[kept.id for kept in index.spare(ANN, size * room + 9)] for room in (5, 4, 3, 0)]
+    order = [saved[3], saved[1], saved[2], saved[4]]
+    assert given == [[], order[:1], order[:2], order]
+
+
+def everything(index: Index) -> list[Kept]:
+    return [*index.pictures(ANN, ALL, limit=999), *index.pictures(ANN, TRASHED, limit=999)]
+
+
+def test_a_lost_table_is_made_again_from_the_files(index: Index, tmp_path: Path) -> None:
+    names = [save(index, f"job{n}", seed=n, prompt=f"ball {n}") for n in range(5)]
+    index.mark(ANN, names[1], True)
+    index.mark(ANN, names[2], True)
+    index.mark(ANN, names[2], False)
+    index.move(ANN, [names[1], names[3]], True)
+    (tmp_path / owner_folder(ANN) / "2026-01-01").mkdir()
+    (tmp_path / owner_folder(ANN) / "2026-01-01" / "odd.png").write_bytes(b"no picture")
+    index.match()
+    before = everything(index)
+    assert [kept.id for kept in before if kept.favourite] == [names[1]]
+    assert len(before) == 6
+    index.close()
+    for spoil in (lambda path: path.unlink(), lambda path: path.write_bytes(b"broken" * 999)):
+        spoil(tmp_path / FILE)
+        again = Index(tmp_path)
+        assert again.match() == 6
+        assert everything(again) == before
+        assert again.match() == 0
+        again.close()
+
+
+def test_files_that_came_went_or_moved_meanwhile_are_met(index: Index, tmp_path: Path) -> None:
+    gone, moved = save(index, "a"), save(index, "b")
+    index.path(ANN, index.find(ANN, gone)).unlink()
+    path = index.path(ANN, index.find(ANN, moved))
+    target = tmp_path / owner_folder(ANN) / "trash" / path.parent.name / path.name
+    target.parent.mkdir(parents=True)
+    os.replace(path, target)
+    come = save(index, "c", note=False)
+    index.match()
+    assert (ids(index), ids(index, TRASHED)) == ([come], [moved])
+
+
+def test_a_journal_that_was_cut_off_is_read_to_its_last_line(index: Index, tmp_path: Path) -> None:
+    name = save(index, "a")
+    (tmp_path / owner_folder(ANN) / FAVOURITES).write_bytes(f"+{name}\n-{name}".encode())
+    index.match()
+    assert ids(index, LOVED) == [name]
+
+
+def test_many_threads_write_and_read(index: Index) -> None:
+    def work(number: int) -> None:
+        for step in range(10):
+            save(index, f"job{number}x{step}")
+            ids(index)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert index.count(ANN, ALL) == 40
+
+
+def test_it_waits_for_the_disk(index: Index, tmp_path: Path) -> None:
+    save(index, "a")
+    with sqlite3.connect(tmp_path / FILE) as table:
+        assert table.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    assert index._opened().execute("PRAGMA synchronous").fetchone() == (2,)
+    assert json.dumps(ids(index))

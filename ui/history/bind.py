@@ -1,0 +1,268 @@
+"""Ties the list of pictures to the index. What a page names is looked up as its owner's."""
+
+import asyncio
+import json
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from engine.errors import EngineError
+from engine.service.index import Kept, PictureNotFound, Wanted, owner_folder
+from engine.service.metadata import read_record
+from ui.history.export import FOLDER, FORMATS, pack
+from ui.history.markup import bar, card, detail, summary
+from ui.pictures import Curtain, Stage
+from ui.recall import RecallGroup
+from ui.shared import SILENT, Inputs, Shared, warn
+
+__all__ = ["AGES", "ANY", "Browsing", "Parts"]
+
+PAGE = 60
+DAY = 24 * 3600
+AGES = {"Any time": 0, "Last 24 hours": DAY, "Last 7 days": 7 * DAY, "Last 30 days": 30 * DAY}
+ANY = "Any"
+OWN = "Model's own"
+"""A sampler that was not named."""
+LEFT_OUT = ("prompt", "changes")
+"""Fields of a record that stand elsewhere, or are no single value."""
+
+FETCH = """(address) => {
+  if (!address) return;
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = address.split("/").pop();
+  link.click();
+}"""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Components of the tab. asked: filters by the names of `Wanted`; `when` in place of dates.
+
+    address: of what is to be downloaded. many: how many pictures the list shows.
+    """
+
+    asked: Inputs
+    bar: gr.HTML
+    cards: gr.HTML
+    more: gr.Button
+    picture: Stage
+    pair: Curtain
+    about: gr.HTML
+    summary: gr.HTML
+    kind: gr.Radio
+    bare: gr.Checkbox
+    address: gr.Textbox
+    many: gr.State
+
+
+class Browsing:
+    """The handlers of the tab, on its components."""
+
+    def __init__(self, shared: Shared, parts: Parts, recalling: RecallGroup) -> None:
+        self._shared, self._parts, self._recalling = shared, parts, recalling
+        self._index = shared.service.history.index
+
+    def connect(self, tab: gr.Tab) -> None:
+        """Register the events, once."""
+        parts, session = self._parts, self._shared.session
+        listed = [parts.bar, parts.cards, parts.more, parts.many, parts.summary]
+        asked: dict[str, Any] = {"session": session, "many": parts.many, **parts.asked}
+        looks = [tab.select, *(one.change for one in parts.asked.values())]  # type: ignore[attr-defined]
+        gr.on(
+            looks,
+            self.look,
+            inputs_kwargs=asked,
+            outputs=[*listed, *parts.asked.values()],
+            trigger_mode="always_last",
+            **SILENT,
+        )
+        parts.more.click(self.go_on, inputs_kwargs=asked, outputs=listed, **SILENT)
+        for place in (parts.cards, parts.bar, parts.about, parts.summary):
+            place.act(
+                self.act,
+                inputs_kwargs={**asked, "kind": parts.kind, "bare": parts.bare},
+                outputs=[
+                    *(*listed, parts.picture, parts.pair, parts.about, parts.address),
+                    *self._recalling.told,
+                ],
+                **SILENT,
+            )
+        parts.address.change(None, parts.address, None, js=FETCH, api_visibility="private")
+
+    def look(self, session: Any, many: int, **asked: Any) -> dict[Component, Any]:
+        """The list from its beginning, and what can be asked for."""
+        owner = self._shared.owners.of(session)
+        updates = self._list(owner, PAGE, asked)
+        for name in ("task", "model", "scheduler"):
+            there = self._index.values(owner, name)
+            choices = [(value or OWN, value) for value in there if value or name == "scheduler"]
+            updates[self._parts.asked[name]] = gr.update(choices=[(ANY, ANY), *choices])
+        return updates
+
+    def go_on(self, session: Any, many: int, **asked: Any) -> dict[Component, Any]:
+        """The list, a page longer."""
+        return self._list(self._shared.owners.of(session), many + PAGE, asked)
+
+    async def act(
+        self, session: Any, many: int, kind: Any, bare: Any, event: gr.EventData, **asked: Any
+    ) -> dict[Component, Any]:
+        """Do what a button says."""
+        owner, told = self._shared.owners.of(session), event._data
+        told = told if isinstance(told, dict) else {}
+        ids = told["ids"] if isinstance(told.get("ids"), list) else []
+        ids, act = [str(id) for id in ids], str(told.get("act"))
+        do = {
+            "look": self._show,
+            "compare": self._compare,
+            "favourite": self._favourite,
+            "use": self._use,
+        }.get(act)
+        try:
+            if do is not None:
+                return await asyncio.to_thread(do, owner, ids)
+            if act == "export":
+                return await asyncio.to_thread(self._export, owner, ids, str(kind), bool(bare))
+            return await asyncio.to_thread(self._change, owner, ids, act, many, asked)
+        except (EngineError, OSError, sqlite3.Error) as error:
+            warn(str(error))
+            return {self._parts.address: ""}
+
+    def _list(self, owner: str, many: int, asked: Mapping[str, Any]) -> dict[Component, Any]:
+        parts, wanted = self._parts, _wanted(asked)
+        found = self._index.pictures(owner, wanted, limit=many)
+        total = self._index.count(owner, wanted)
+        history = self._shared.service.history
+        lasting = not os.environ.get("SPACE_ID")
+        return {
+            parts.bar: bar(total, wanted.trashed),
+            parts.cards: [card(kept, self._thumbnail(owner, kept)) for kept in found],
+            parts.more: gr.update(visible=len(found) < total),
+            parts.many: len(found),
+            parts.summary: summary(
+                self._index.size(owner), lasting, history.quota, history.surplus(owner)
+            ),
+        }
+
+    def _thumbnail(self, owner: str, kept: Kept) -> str:
+        return self._shared.route.thumbnail(self._index.path(owner, kept))
+
+    def _found(self, owner: str, ids: Sequence[str], least: int = 1) -> list[tuple[Kept, Path]]:
+        """Pictures, at least so many, and their files. Raises PictureNotFound."""
+        if len(ids) < least:
+            raise PictureNotFound("Choose a picture first." if least == 1 else "Choose two.")
+        kept = [self._index.find(owner, id) for id in ids]
+        return [(one, self._index.path(owner, one)) for one in kept]
+
+    def _show(self, owner: str, ids: Sequence[str]) -> dict[Component, Any]:
+        (kept, path), parts = self._found(owner, ids[:1])[0], self._parts
+        address = self._shared.route.address(path)
+        return {
+            parts.picture: gr.update(value=address, alt_text=kept.prompt, visible=True),
+            parts.pair: gr.update(visible=False),
+            parts.about: detail(kept, address, _settings(path)),
+        }
+
+    def _compare(self, owner: str, ids: Sequence[str]) -> dict[Component, Any]:
+        parts = self._parts
+        pair = [self._shared.route.address(path) for _, path in self._found(owner, ids[:2], 2)]
+        return {
+            parts.pair: gr.update(value=tuple(pair), visible=True),
+            parts.picture: gr.update(visible=False),
+            parts.about: "",
+        }
+
+    def _favourite(self, owner: str, ids: Sequence[str]) -> dict[Component, Any]:
+        for id in ids:
+            self._index.mark(owner, id, not self._index.find(owner, id).favourite)
+        return {self._parts.address: ""}  # the page shows it already
+
+    def _use(self, owner: str, ids: Sequence[str]) -> dict[Component, Any]:
+        _, path = self._found(owner, ids[:1])[0]
+        return self._recalling.read(path.read_bytes())
+
+    def _export(
+        self, owner: str, ids: Sequence[str], kind: str, bare: bool
+    ) -> dict[Component, Any]:
+        paths = [path for _, path in self._found(owner, ids)]
+        if kind not in FORMATS:
+            return {self._parts.address: ""}
+        folder = self._shared.service.history.outputs / owner_folder(owner) / FOLDER
+        return {self._parts.address: self._shared.route.address(pack(paths, kind, bare, folder))}
+
+    def _change(
+        self, owner: str, ids: Sequence[str], act: str, many: int, asked: Mapping[str, Any]
+    ) -> dict[Component, Any]:
+        if act in ("trash", "restore"):
+            self._index.move(owner, ids, act == "trash")
+        elif act == "erase":
+            self._index.erase(owner, ids)
+        elif act == "clean":
+            self._shared.service.history.clean(owner)
+        parts = self._parts
+        return {
+            **self._list(owner, max(many, PAGE), asked),
+            parts.about: "",
+            parts.picture: gr.update(visible=False),
+            parts.pair: gr.update(visible=False),
+        }
+
+
+def _wanted(asked: Mapping[str, Any]) -> Wanted:
+    """What the filters say; they are of a page, and may say anything."""
+    chosen = {name: str(asked[name]) for name in ("task", "model", "scheduler")}
+    since, until = _period(str(asked["when"]))
+    return Wanted(
+        words=str(asked["words"] or "")[:1000],
+        task="" if chosen["task"] == ANY else chosen["task"],
+        model="" if chosen["model"] == ANY else chosen["model"],
+        scheduler=None if chosen["scheduler"] == ANY else chosen["scheduler"],
+        since=since,
+        until=until,
+        favourite=bool(asked["favourite"]),
+        trashed=bool(asked["trashed"]),
+    )
+
+
+def _period(text: str) -> tuple[float | None, float | None]:
+    """Since when and until when: for a key of AGES, or a year, month or day as 2026-11-28."""
+    if age := AGES.get(text):
+        return time.time() - age, None
+    found = re.fullmatch(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", text.strip())
+    if found is None:
+        return None, None
+    year, month, day = (int(part) if part else 0 for part in found.groups())
+    try:
+        first = datetime(year, month or 1, day or 1)
+        if day:
+            last = first + timedelta(1)
+        else:
+            last = datetime(year + (month in (0, 12)), month % 12 + 1 if month else 1, 1)
+        return first.timestamp(), last.timestamp()
+    except (ValueError, OverflowError):
+        return None, None
+
+
+def _settings(path: Path) -> list[tuple[str, str]]:
+    """Of a picture that has a record of a run; none of a grid."""
+    try:
+        asked = read_record(path).get("request")
+    except (OSError, LookupError, ValueError):
+        return []
+    if not isinstance(asked, dict):
+        return []
+    texts = {n: v if isinstance(v, str) else json.dumps(v) for n, v in asked.items()}
+    return [
+        (name.replace("_", " "), text)
+        for name, text in texts.items()
+        if name not in LEFT_OUT and text not in ("", "null")
+    ]
