@@ -79,7 +79,7 @@ class Presets:
         changes += [start.click for start in starts]
         gr.on(changes, None, js=KEEP.format_map(words), **keeping)
         for event in filled:
-            event.then(None, js=KEEP.format_map(words), **keeping)
+            self.keep_after(event)
         export.click(None, [presets, *controls], None, js=EXPORT.format_map(words), **private)
         save.click(
             self.save,
@@ -87,6 +87,10 @@ class Presets:
             outputs=named,
             **raw,
         )
+
+    def keep_after(self, event: Dependency) -> None:
+        """Keep the settings after what has brought others to the controls, once built."""
+        event.then(None, js=KEEP.format_map(self._words), **self._keeping)
 
     def restore_after(self, event: Callable[..., Dependency]) -> None:
         """Bring the settings back after an event, once built; none while the tab is out of sight,

@@ -56,12 +56,15 @@ class RecallGroup:
             if isinstance(tab, PictureTab):
                 brought |= dict.fromkeys((*tab.names.values(), *tab.given.values()))
         self._button.upload(self.read, self._button, self.told, **SILENT)
-        self._found.change(None, self._task, None, js=TURN, api_visibility="private").then(
+        turned = self._found.change(None, self._task, None, js=TURN, api_visibility="private")
+        arrived = turned.then(
             self.bring,
             [shared.session, self._found],
             [shared.session, *self.told, *brought],
             **SILENT,
         )
+        for tab in tabs:
+            tab.presets.keep_after(arrived)
 
     @property
     def told(self) -> list[Component]:

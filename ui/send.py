@@ -56,10 +56,11 @@ def _connect(shared: Shared, tab: Tab, button: gr.Button, target: PictureTab) ->
         return {shared.session: session, **updates, **words}
 
     arriving = json.dumps(["prompt"] if "prompt" in tab.inputs else [])
-    button.click(
+    sent = button.click(
         send,
         [shared.session, parts.results, parts.shown],
         [shared.session, *target.given.values(), *target.names.values(), prompt],
         js=OPEN % (target.task, arriving),
         **SILENT,
     )
+    target.presets.keep_after(sent)

@@ -90,7 +90,8 @@ class Comparing:
         }
         self._stop.click(self.stop, [session, run], self._stop, queue=False, **SILENT)
         parts.grid.refer(self.refer, parts.board, [*shown, run], **SILENT)
-        parts.grid.use(self.use, parts.board, self._target.brought, **SILENT)
+        used = parts.grid.use(self.use, parts.board, self._target.brought, **SILENT)
+        self._target.presets.keep_after(used)
         saved = parts.save.click(self.save, [session, parts.board], parts.totals, **SILENT)
         saved.then(None, js=DOWNLOAD, api_visibility="private")
         ended = [submitted.then(**watching), self._shared.opened.then(**watching)]
