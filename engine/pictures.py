@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from engine.checks import choice
 from engine.errors import PictureError
@@ -34,6 +34,8 @@ FITS = ("resize", "crop", "fill")
 """How a picture is brought to a size: see `fit`."""
 
 MAX_PIXELS = 40_000_000
+
+PngImagePlugin.MAX_TEXT_MEMORY = 16 * 2**20  # all texts of a file, once inflated
 
 DEEP = ("I;16", "I;16B", "I;16L", "I", "F")
 """Modes of one channel that hold more than a byte."""

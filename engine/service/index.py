@@ -71,6 +71,9 @@ class Kept:
 
 
 COLUMNS = tuple(field.name for field in fields(Kept))
+TEXTS = ("task", "model", "scheduler", "prompt")
+NUMBERS = ("seed", "width", "height")
+"""Those that a record of a run says."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Wanted:
         if self.until is not None:
             yield "created < ?", self.until
         for word in self.words.split():
-            yield "instr(lower(prompt), ?) > 0", word.lower()
+            yield "instr(casefold(prompt), ?) > 0", word.casefold()
 
 
 class Index:
@@ -307,6 +310,7 @@ def _where(owner: str, wanted: Wanted) -> tuple[str, list[Any]]:
 
 def _open(path: Path) -> sqlite3.Connection:
     table = sqlite3.connect(path, check_same_thread=False)
+    table.create_function("casefold", 1, str.casefold, deterministic=True)
     # not WAL: the SQLite of Debian 12 is of those whose WAL can damage a file
     table.execute("PRAGMA journal_mode = DELETE")
     table.execute("PRAGMA synchronous = FULL")
@@ -325,7 +329,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _record(path: Path) -> Mapping[str, Any]:
-    with contextlib.suppress(OSError, LookupError, ValueError, TypeError, SyntaxError):
+    with contextlib.suppress(LookupError):
         return read_record(path)
     return {}
 
@@ -333,17 +337,21 @@ def _record(path: Path) -> Mapping[str, Any]:
 def _row(path: Path, folder: str, trashed: bool) -> tuple[Any, ...]:
     asked = _record(path).get("request")
     asked = asked if isinstance(asked, dict) else {}
-    texts = {n: str(asked.get(n, "")) for n in ("task", "model", "scheduler", "prompt")}
-    numbers = {
-        n: v if isinstance(v := asked.get(n), int) else 0 for n in ("seed", "width", "height")
-    }
+    told: dict[str, Any] = {name: _text(asked.get(name)) for name in TEXTS}
+    told |= {name: _number(asked.get(name)) for name in NUMBERS}
     about = path.stat()
-    told: dict[str, Any] = {
-        **{"day": path.parent.name, "size": about.st_size},
-        **texts,
-        **numbers,
-    }
-    return folder, *astuple(Kept(path.stem, about.st_mtime, trashed, **told))
+    place: dict[str, Any] = {"day": path.parent.name, "size": about.st_size}
+    return folder, *astuple(Kept(path.stem, about.st_mtime, trashed, **place, **told))
+
+
+def _text(value: Any) -> str:
+    """As a table takes it: no half of a pair of surrogates."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> int:
+    """As a table takes it: a whole one of 64 bits."""
+    return value if isinstance(value, int) and value.bit_length() < 64 else 0
 
 
 def _kept(row: Sequence[Any]) -> Kept:

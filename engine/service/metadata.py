@@ -10,7 +10,9 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from engine.pictures import DAMAGE
 from engine.pipelines.request import Request
+from engine.service.foreign import read_json_text
 from engine.service.infotext import PARAMETERS
 
 __all__ = ["CHUNK", "describe", "encode_png", "read_record"]
@@ -45,10 +47,13 @@ def describe(
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """The record of a PNG of ours; raises OSError or LookupError where there is none."""
-    with Image.open(path, formats=("PNG",)) as image:
-        record = json.loads(image.info[CHUNK])
-    if not isinstance(record, dict):
+    """The record of a PNG of ours; raises LookupError where there is none that can be read."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            record = read_json_text(image.info.get(CHUNK))
+    except (*DAMAGE, Image.DecompressionBombError) as error:
+        raise LookupError(f"{path.name} cannot be read: {error}") from None
+    if record is None:
         raise LookupError(f"{path.name} holds no record")
     return record
 

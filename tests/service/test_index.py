@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from engine.pipelines.request import Request
 from engine.service.history import History
@@ -74,13 +75,14 @@ def test_each_owner_sees_their_own(index: Index) -> None:
 
 
 def test_it_is_found_by_what_it_is_of(index: Index) -> None:
-    ball = save(index, "a", prompt="a RED ball, 100 % red", scheduler="Euler")
+    ball = save(index, "a", prompt="a RED ball, 100 % red, ÄÖ", scheduler="Euler")
     cube = save(index, "b", prompt="a blue cube", model="other")
     noise = save(index, "c", prompt="", task="unconditional", model="tabletop-ddpm")
     for wanted, found in (
         (Wanted("red"), [ball]),
         (Wanted("BALL red"), [ball]),
         (Wanted("red cube"), []),
+        (Wanted("äö"), [ball]),
         (Wanted("%"), [ball]),
         (Wanted("_"), []),
         (Wanted("'; DROP TABLE pictures; --"), []),
@@ -157,6 +159,25 @@ def test_a_lost_table_is_made_again_from_the_files(index: Index, tmp_path: Path)
         assert everything(again) == before
         assert again.match() == 0
         again.close()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "[" * 100_000,
+        "null",
+        '{"prompt": "\\ud800", "seed": 99999999999999999999, "width": [1], "height": 1e99}',
+        '{"prompt": {"a": 1}, "task": null, "model": 3, "seed": "7", "width": -1, "height": true}',
+    ],
+)
+def test_whatever_a_file_says_it_is_entered(index: Index, tmp_path: Path, request_: str) -> None:
+    info = PngInfo()
+    info.add_text("stepwise", f'{{"request": {request_}}}')
+    folder = tmp_path / owner_folder(ANN) / "2026-01-01"
+    folder.mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(folder / "odd.png", pnginfo=info)
+    assert index.match() == 1
+    assert ids(index) == ["odd"]
 
 
 def test_files_that_came_went_or_moved_meanwhile_are_met(index: Index, tmp_path: Path) -> None:

@@ -256,7 +256,7 @@ def _settings(path: Path) -> list[tuple[str, str]]:
     """Of a picture that has a record of a run; none of a grid."""
     try:
         asked = read_record(path).get("request")
-    except (OSError, LookupError, ValueError):
+    except LookupError:
         return []
     if not isinstance(asked, dict):
         return []
