@@ -27,7 +27,7 @@ from PIL import Image
 from engine.pipelines.request import Request
 from engine.service import Service
 from engine.service.events import Failed, Saved
-from engine.service.index import FILE, TRASH, Index, Wanted, owner_folder
+from engine.service.index import FILE, TRASH, Index, Kept, Wanted, owner_folder
 from tests.ui.stub import StubWorker, stub_models
 
 OWNER = "crashes"
@@ -104,7 +104,7 @@ def broken(outputs: Path, told: Told) -> list[str]:
             problems.append(f"the index is damaged: {state}")
     index = Index(outputs)
     index.match()
-    kept = {}
+    kept = dict[str, Kept]()
     for trashed in (False, True):
         many = index.count(OWNER, Wanted(trashed=trashed))
         found = index.pictures(OWNER, Wanted(trashed=trashed), limit=many)

@@ -130,17 +130,14 @@ class Index:
         self._enter([_row(path, owner_folder(owner), False)])
 
     def pictures(
-        self, owner: str, wanted: Wanted, before: Kept | None = None, limit: int = 50
+        self, owner: str, wanted: Wanted, skip: int = 0, limit: int = 50
     ) -> list[Kept]:
-        """The newest first, from the one after `before` on."""
+        """So many of the newest, after so many newer ones."""
         text, values = _where(owner, wanted)
-        if before is not None:
-            text += " AND (created, id) < (?, ?)"
-            values += [before.created, before.id]
         rows = self._ask(
             f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE {text} "
-            "ORDER BY created DESC, id DESC LIMIT ?",
-            [*values, limit],
+            "ORDER BY created DESC, id DESC LIMIT ? OFFSET ?",
+            [*values, limit, skip],
         )
         return [_kept(row) for row in rows]
 

@@ -36,7 +36,7 @@ def test_a_file_is_read_again_only_when_it_has_changed(
 
     def noted(file: object, name: str) -> object:
         read.append(Path(file.name))  # type: ignore[attr-defined]
-        return digest(file, name)  # type: ignore[type-var]
+        return digest(file, name)
 
     monkeypatch.setattr(hashlib, "file_digest", noted)
     first = provenance.of(model)

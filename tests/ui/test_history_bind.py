@@ -54,13 +54,13 @@ class Desk:
         return self.service.history.save(png, session["owner"], job, 0).stem
 
     def ids(self, **asked: Any) -> list[str]:
-        told = self.browsing.look(self.session, 0, **FILTERS | asked)
+        told = self.browsing.look(self.session, 1, **FILTERS | asked)
         return [re.search('data-id="([^"]*)"', one)[1] for one in told[self.parts.cards]]  # type: ignore[index]
 
     async def act(self, act: str, *ids: str, **asked: Any) -> dict[Any, Any]:
         event: Any = SimpleNamespace(_data={"act": act, "ids": list(ids)})
         filters = FILTERS | asked
-        return await self.browsing.act(self.session, 60, "PNG", False, event, **filters)
+        return await self.browsing.act(self.session, 1, "PNG", False, event, **filters)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_it_shows_what_is_asked_for_and_what_there_is(desk: Desk) -> None:
     assert desk.ids(words="CUBE") == [cube] and desk.ids(scheduler="Euler") == [ball]
     assert desk.ids(scheduler="") == [cube] and desk.ids(model="other") == [cube]
     assert desk.ids(when="Last 24 hours") == [cube, ball] and desk.ids(favourite=True) == []
-    told = desk.browsing.look(desk.session, 0, **FILTERS)
+    told = desk.browsing.look(desk.session, 1, **FILTERS)
     assert ("other", "other") in told[desk.parts.asked["model"]]["choices"]
     assert ("Model's own", "") in told[desk.parts.asked["scheduler"]]["choices"]
     assert "<b>" not in "".join(told[desk.parts.cards])
@@ -100,10 +100,10 @@ async def test_trash_favourites_and_the_end(desk: Desk) -> None:
 
 async def test_beyond_the_quota_it_is_asked_what_to_give_up(desk: Desk) -> None:
     old, new = desk.save(desk.session, "a"), desk.save(desk.session, "b")
-    assert "Clean up" not in desk.browsing.look(desk.session, 0, **FILTERS)[desk.parts.summary]
+    assert "Clean up" not in desk.browsing.look(desk.session, 1, **FILTERS)[desk.parts.summary]
     history = desk.service.history
     history.quota = history.index.size(desk.session["owner"]) - 1
-    told = desk.browsing.look(desk.session, 0, **FILTERS)[desk.parts.summary]
+    told = desk.browsing.look(desk.session, 1, **FILTERS)[desk.parts.summary]
     assert "Delete for good 1 picture" in told
     await desk.act("clean")
     assert desk.ids() == [new] and desk.ids(trashed=True) == [] and old != new
@@ -134,9 +134,9 @@ async def test_a_page_may_say_anything(desk: Desk, monkeypatch: pytest.MonkeyPat
     )
     for data in events:
         event: Any = SimpleNamespace(_data=data)
-        await desk.browsing.act(desk.session, 60, "PNG", False, event, **FILTERS)
+        await desk.browsing.act(desk.session, 1, "PNG", False, event, **FILTERS)
     odd: dict[str, Any] = {"words": None, "task": 5, "model": [], "scheduler": {}, "when": None}
-    assert desk.browsing.look(desk.session, 0, **FILTERS | odd)[desk.parts.cards] == []
+    assert desk.browsing.look(desk.session, 1, **FILTERS | odd)[desk.parts.cards] == []
 
 
 async def test_what_is_looked_at_compared_used_and_taken_along(desk: Desk) -> None:
@@ -174,10 +174,23 @@ def test_what_is_no_period_is_any_time(text: str) -> None:
 def test_pages_follow_each_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ui.history.bind.PAGE", 2)
     saved = [desk.save(desk.session, f"job{number}") for number in range(5)][::-1]
-    told = desk.browsing.look(desk.session, 0, **FILTERS)
-    assert len(told[desk.parts.cards]) == 2 and told[desk.parts.more]["visible"]
-    told = desk.browsing.go_on(desk.session, 4, **FILTERS)
-    assert len(told[desk.parts.cards]) == len(saved) and not told[desk.parts.more]["visible"]
+    browsing, parts = desk.browsing, desk.parts
+
+    def shown(told: dict[Any, Any]) -> tuple[int, list[str], bool, bool]:
+        ids = [one.split('data-id="')[1].split('"')[0] for one in told[parts.cards]]
+        return told[parts.page], ids, *(told[b]["interactive"] for b in (parts.newer, parts.older))
+
+    first, middle = (1, saved[:2], False, True), (2, saved[2:4], True, True)
+    last = (3, saved[4:], True, False)
+    assert shown(browsing.look(desk.session, 7, **FILTERS)) == first
+    assert shown(browsing.older(desk.session, 1, **FILTERS)) == middle
+    assert shown(browsing.newer(desk.session, 3, **FILTERS)) == middle
+    assert shown(browsing.go(desk.session, 3, **FILTERS)) == last
+    for odd, met in ((99, last), (float("inf"), first), (None, first), (-5, first), ([], first)):
+        assert shown(browsing.go(desk.session, odd, **FILTERS)) == met
+    assert browsing.look(desk.session, 1, **FILTERS)[parts.turning]["visible"]
+    alone = browsing.look(desk.session, 1, **FILTERS | {"favourite": True})
+    assert not alone[parts.turning]["visible"]
 
 
 def test_a_thumbnail_is_small_and_signed(desk: Desk, tmp_path: Path) -> None:

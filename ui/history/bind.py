@@ -48,13 +48,18 @@ FETCH = """(address) => {
 class Parts:
     """Components of the tab. asked: filters by the names of `Wanted`; `when` in place of dates.
 
-    address: of what is to be downloaded. many: how many pictures the list shows.
+    newer, page, of, older, turning: which page of the list, out of how many, how to turn it, and
+    what holds all of that. address: of what is to be downloaded.
     """
 
     asked: Inputs
     bar: gr.HTML
     cards: gr.HTML
-    more: gr.Button
+    newer: gr.Button
+    page: gr.Number
+    of: gr.HTML
+    older: gr.Button
+    turning: gr.Row
     picture: Stage
     pair: Curtain
     about: gr.HTML
@@ -62,7 +67,6 @@ class Parts:
     kind: gr.Radio
     bare: gr.Checkbox
     address: gr.Textbox
-    many: gr.State
 
 
 class Browsing:
@@ -75,8 +79,9 @@ class Browsing:
     def connect(self, tab: gr.Tab) -> None:
         """Register the events, once."""
         parts, session = self._parts, self._shared.session
-        listed = [parts.bar, parts.cards, parts.more, parts.many, parts.summary]
-        asked: dict[str, Any] = {"session": session, "many": parts.many, **parts.asked}
+        turning = [parts.newer, parts.page, parts.of, parts.older, parts.turning]
+        listed = [parts.bar, parts.cards, parts.summary, *turning]
+        asked: dict[str, Any] = {"session": session, "page": parts.page, **parts.asked}
         looks = [tab.select, *(one.change for one in parts.asked.values())]  # type: ignore[attr-defined]
         gr.on(
             looks,
@@ -86,7 +91,12 @@ class Browsing:
             trigger_mode="always_last",
             **SILENT,
         )
-        parts.more.click(self.go_on, inputs_kwargs=asked, outputs=listed, **SILENT)
+        for event, turn in (
+            (parts.newer.click, self.newer),
+            (parts.page.input, self.go),
+            (parts.older.click, self.older),
+        ):
+            event(turn, inputs_kwargs=asked, outputs=listed, trigger_mode="always_last", **SILENT)
         for place in (parts.cards, parts.bar, parts.about, parts.summary):
             place.act(
                 self.act,
@@ -99,22 +109,30 @@ class Browsing:
             )
         parts.address.change(None, parts.address, None, js=FETCH, api_visibility="private")
 
-    def look(self, session: Any, many: int, **asked: Any) -> dict[Component, Any]:
+    def look(self, session: Any, page: Any, **asked: Any) -> dict[Component, Any]:
         """The list from its beginning, and what can be asked for."""
         owner = self._shared.owners.of(session)
-        updates = self._list(owner, PAGE, asked)
+        updates = self._list(owner, 1, asked)
         for name in ("task", "model", "scheduler"):
             there = self._index.values(owner, name)
             choices = [(value or OWN, value) for value in there if value or name == "scheduler"]
             updates[self._parts.asked[name]] = gr.update(choices=[(ANY, ANY), *choices])
         return updates
 
-    def go_on(self, session: Any, many: int, **asked: Any) -> dict[Component, Any]:
-        """The list, a page longer."""
-        return self._list(self._shared.owners.of(session), many + PAGE, asked)
+    def newer(self, session: Any, page: Any, **asked: Any) -> dict[Component, Any]:
+        """The page before."""
+        return self._list(self._shared.owners.of(session), _whole(page) - 1, asked)
+
+    def go(self, session: Any, page: Any, **asked: Any) -> dict[Component, Any]:
+        """The page of that number."""
+        return self._list(self._shared.owners.of(session), _whole(page), asked)
+
+    def older(self, session: Any, page: Any, **asked: Any) -> dict[Component, Any]:
+        """The page after."""
+        return self._list(self._shared.owners.of(session), _whole(page) + 1, asked)
 
     async def act(
-        self, session: Any, many: int, kind: Any, bare: Any, event: gr.EventData, **asked: Any
+        self, session: Any, page: Any, kind: Any, bare: Any, event: gr.EventData, **asked: Any
     ) -> dict[Component, Any]:
         """Do what a button says."""
         owner, told = self._shared.owners.of(session), event._data
@@ -132,22 +150,28 @@ class Browsing:
                 return await asyncio.to_thread(do, owner, ids)
             if act == "export":
                 return await asyncio.to_thread(self._export, owner, ids, str(kind), bool(bare))
-            return await asyncio.to_thread(self._change, owner, ids, act, many, asked)
+            return await asyncio.to_thread(self._change, owner, ids, act, _whole(page), asked)
         except (EngineError, OSError, sqlite3.Error) as error:
             warn(str(error))
             return {self._parts.address: ""}
 
-    def _list(self, owner: str, many: int, asked: Mapping[str, Any]) -> dict[Component, Any]:
+    def _list(self, owner: str, page: int, asked: Mapping[str, Any]) -> dict[Component, Any]:
+        """page: from 1 on; the nearest that there is."""
         parts, wanted = self._parts, _wanted(asked)
-        found = self._index.pictures(owner, wanted, limit=many)
         total = self._index.count(owner, wanted)
+        pages = max(1, -(-total // PAGE))
+        page = min(max(page, 1), pages)
+        found = self._index.pictures(owner, wanted, (page - 1) * PAGE, limit=PAGE)
         history = self._shared.service.history
         lasting = not os.environ.get("SPACE_ID")
         return {
             parts.bar: bar(total, wanted.trashed),
             parts.cards: [card(kept, self._thumbnail(owner, kept)) for kept in found],
-            parts.more: gr.update(visible=len(found) < total),
-            parts.many: len(found),
+            parts.newer: gr.update(interactive=page > 1),
+            parts.page: page,
+            parts.of: f"<p>of {pages}</p>",
+            parts.older: gr.update(interactive=page < pages),
+            parts.turning: gr.update(visible=pages > 1),
             parts.summary: summary(
                 self._index.size(owner), lasting, history.quota, history.surplus(owner)
             ),
@@ -200,7 +224,7 @@ class Browsing:
         return {self._parts.address: self._shared.route.address(pack(paths, kind, bare, folder))}
 
     def _change(
-        self, owner: str, ids: Sequence[str], act: str, many: int, asked: Mapping[str, Any]
+        self, owner: str, ids: Sequence[str], act: str, page: int, asked: Mapping[str, Any]
     ) -> dict[Component, Any]:
         if act in ("trash", "restore"):
             self._index.move(owner, ids, act == "trash")
@@ -210,11 +234,16 @@ class Browsing:
             self._shared.service.history.clean(owner)
         parts = self._parts
         return {
-            **self._list(owner, max(many, PAGE), asked),
+            **self._list(owner, page, asked),
             parts.about: "",
             parts.picture: gr.update(visible=False),
             parts.pair: gr.update(visible=False),
         }
+
+
+def _whole(page: Any) -> int:
+    """The number of a page, which may be anything."""
+    return int(page) if isinstance(page, (int, float)) and abs(page) < 1e9 else 1
 
 
 def _wanted(asked: Mapping[str, Any]) -> Wanted:

@@ -29,7 +29,6 @@ class History:
     def __init__(self, shared: Shared, recalling: RecallGroup) -> None:
         """To be called outside `gr.Tabs`, as Tab."""
         self.shared, self._recalling = shared, recalling
-        self._many = gr.State(0)
 
     def build(self) -> None:
         """Lay the tab out, inside `gr.Tabs`."""
@@ -68,10 +67,28 @@ class History:
                 about = _alive("")
                 bar = _alive("")
                 cards = _alive([], html_template='<ul class="cards">${value.join("")}</ul>')
-                more = gr.Button("Show more", visible=False, size="sm")
+                with gr.Row(visible=False, elem_classes="turning") as turning:
+                    newer = gr.Button("Newer", size="sm", min_width=80)
+                    page = gr.Number(1, label="Page", minimum=1, precision=0, min_width=80)
+                    of = gr.HTML()
+                    older = gr.Button("Older", size="sm", min_width=80)
                 address = gr.Textbox(visible="hidden")
         parts = Parts(
-            asked, bar, cards, more, picture, pair, about, total, kind, bare, address, self._many
+            asked=asked,
+            bar=bar,
+            cards=cards,
+            newer=newer,
+            page=page,
+            of=of,
+            older=older,
+            turning=turning,
+            picture=picture,
+            pair=pair,
+            about=about,
+            summary=total,
+            kind=kind,
+            bare=bare,
+            address=address,
         )
         Browsing(self.shared, parts, self._recalling).connect(tab)
 
