@@ -41,7 +41,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace
         "models": {"type": Path},
         "outputs": {"type": Path},
         "styles": {"type": Path},
-        "quota": {"type": float},
+        "quota": {"type": gigabytes},
     }
     defaults: dict[str, object] = {
         "host": "0.0.0.0" if environ.get("SPACE_ID") else "127.0.0.1",
@@ -74,6 +74,13 @@ def _from_environment(name: str, value: str) -> list[str]:
     if name == "share":
         return ["--share"] if value.lower() in ("1", "true", "yes") else []
     return [f"--{name}={value}"] if value else []
+
+
+def gigabytes(text: str) -> float:
+    """A number, 0 or more. Raises ValueError for anything else."""
+    if not 0 <= (number := float(text)) < float("inf"):
+        raise ValueError(text)
+    return number
 
 
 def accounts(text: str) -> list[tuple[str, str]]:

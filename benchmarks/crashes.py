@@ -92,7 +92,7 @@ def crash(outputs: Path, seconds: float) -> list[str]:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
     rest = process.stdout.readlines()
-    process.wait(LIMIT)
+    assert process.wait(LIMIT) == -signal.SIGKILL, "a process that saves has ended by itself"
     return [first, *rest]
 
 
@@ -122,8 +122,9 @@ def broken(outputs: Path, told: Told) -> list[str]:
         except (OSError, SyntaxError) as error:
             problems.append(f"{id} is cut off: {error}")
     problems += [f"{id} was saved, and is gone" for id in told.saved - files.keys()]
-    problems += [f"{id} was a favourite" for id in told.favourite if not kept[id].favourite]
-    problems += [f"{id} was in the trash" for id in told.trashed if not kept[id].trashed]
+    left = told.saved & kept.keys()
+    problems += [f"{id} was a favourite" for id in told.favourite & left if not kept[id].favourite]
+    problems += [f"{id} was in the trash" for id in told.trashed & left if not kept[id].trashed]
     return problems
 
 

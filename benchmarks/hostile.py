@@ -37,6 +37,12 @@ def png(texts: dict[str, str]) -> bytes:
     return file.getvalue()
 
 
+def _jpeg() -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG")
+    return file.getvalue()
+
+
 def _with(*chunks: tuple[bytes, bytes]) -> bytes:
     """A small picture with chunks behind its header."""
     whole = png({})
@@ -51,6 +57,7 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     """What each of the files is, and its bytes."""
     yield "200,000 chunks", _with(*[(b"tEXt", b"a\0b")] * 200_000)
     yield "200,000 names", _with(*((b"tEXt", b"%d\0b" % n) for n in range(200_000)))
+    yield "200,000 iTXt", _with(*((b"iTXt", b"%d\0\0\0\0\0b" % n) for n in range(200_000)))
     yield "infotext of 1 MB", _with((b"tEXt", b"parameters\0" + b"a:{" * 330_000))
     yield "many settings", _with((b"tEXt", b"parameters\0a\n" + b"a: 1, " * 160_000))
     yield (
@@ -64,6 +71,11 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield "many bombs", _with(*((b"zTXt", b"prompt%d\0\0" % n + bomb) for n in range(100)))
     yield "broken zTXt", _with((b"zTXt", b"prompt\0\0broken"))
     yield "a large EXIF", _with((b"eXIf", b"II*\0\x08\0\0\0\xff\xff" + b"\x86\x92" * 500_000))
+    segment = b"\xff\xe1\0\x14Exif\0\0" + bytes(12)
+    yield "200,000 segments", b"\xff\xd8" + segment * 200_000 + _jpeg()[2:]
+    yield "a padded JPEG", b"\xff\xd8" + b"\xff" * 4_000_000 + _jpeg()[2:]
+    yield "brackets", png({"sd-metadata": json.dumps({"image": {"prompt": "[a]" * 300_000}})})
+    yield "odd record", png({"stepwise": '{"request": ["model"], "batch": {"count": 1}}'})
     yield "cut off", png({})[:40]
     wide = {
         "lists": "[" + "[]," * 330_000 + "1]",

@@ -212,7 +212,7 @@ class Binding:
             except JobNotFound:
                 continue
             results = [*self._made(shown[-1]), *results]
-            worth = shown[-1].phase == "done" or shown[-1].unsaved is not None
+            worth = shown[-1].phase == "done" or bool(shown[-1].unsaved)
             last = shown[-1] if worth else IDLE
         return last, results
 
@@ -223,7 +223,7 @@ class Binding:
         changed: dict[Component, Any] = {parts.status: markup.status(view)}
         if results:
             changed |= parts.fill(results, view.first)
-        if view.unsaved is not None:
+        if view.unsaved:
             changed |= parts.update(view, [], [])
         if view.phase == "done":
             changed |= {parts.film.strip: markup.film(view), **parts.film.finish(view)}

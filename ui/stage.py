@@ -119,8 +119,8 @@ class Parts:
             changed[self.facts] = ""
         elif view.phase == "done":
             changed |= self.film.finish(view)
-        elif view.unsaved is not None:
-            changed[self.picture] = gr.update(value=view.unsaved, alt_text=view.prompt)
+        elif view.unsaved:
+            changed[self.picture] = gr.update(value=view.unsaved[0], alt_text=view.prompt)
             changed[self.facts] = describe_unsaved(view.unsaved)
         return changed
 
@@ -141,12 +141,18 @@ def describe(result: Result) -> str:
     )
 
 
-def describe_unsaved(png: bytes) -> str:
-    """A download of a picture that lies in the page alone."""
-    address = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def describe_unsaved(pictures: Sequence[bytes]) -> str:
+    """Downloads of pictures that lie in the page alone."""
+    one = len(pictures) == 1
+    which = "This picture is" if one else f"{len(pictures)} pictures are"
+    links = "".join(
+        f'<a href="data:image/png;base64,{base64.b64encode(png).decode()}" '
+        f'download="stepwise-unsaved-{number}.png">Download PNG{"" if one else f" {number}"}</a>'
+        for number, png in enumerate(pictures, 1)
+    )
     return (
-        '<div class="facts"><p>This picture is on no disk: download it before you go on.</p>'
-        f'<a href="{address}" download="stepwise-unsaved.png">Download PNG</a></div>'
+        f'<div class="facts"><p>{which} on no disk: download {"it" if one else "them"} before you '
+        f"go on.</p>{links}</div>"
     )
 
 

@@ -47,7 +47,7 @@ class View:
     settings: what the pictures in hand were begun with, by the names of the fields of a Request;
         empty if unknown.
     changes: of those settings on the way, in order; also those that were refused.
-    unsaved: PNG of a finished image that could not be saved.
+    unsaved: PNGs of finished images that could not be saved.
     loaded: components that the run had to load (known once it is done).
     trace: as Finished.trace (known once it is done).
     """
@@ -70,7 +70,7 @@ class View:
     film: tuple[Frame, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     changes: tuple[Changed, ...] = ()
-    unsaved: bytes | None = None
+    unsaved: tuple[bytes, ...] = ()
     loaded: tuple[str, ...] = ()
     trace: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
@@ -213,7 +213,7 @@ def _(event: Cancelled, view: View) -> View:
 
 @fold.register
 def _(event: Failed, view: View) -> View:
-    return replace(view, phase="failed", message=event.message, starts=0.0, unsaved=event.picture)
+    return replace(view, phase="failed", message=event.message, starts=0.0, unsaved=event.pictures)
 
 
 def _news(event: Queued, told: Queued) -> bool:

@@ -40,7 +40,7 @@
       show();
       return null;
     }
-    const ids = [...chosen];
+    const ids = button.dataset.ids?.split(" ") ?? [...chosen];
     const many = ids.length === 1 ? "this picture" : `these ${ids.length} pictures`;
     const ask = button.dataset.ask ?? (act === "erase" ? `Delete ${many} for good?` : "");
     if (ask && !confirm(ask)) return null;

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from engine.checkpoints.components import component_files, read_index
+from engine.checkpoints.components import CLASSES, component_files, read_index
 
 __all__ = ["Provenance"]
 
@@ -33,7 +33,7 @@ class Provenance:
         files = {
             file
             for name, spec in specs.items()
-            if spec
+            if spec and spec.cls in CLASSES  # no run reads the files of another
             for file in component_files(folder, name, spec)
             if file.suffix == ".safetensors"
         }

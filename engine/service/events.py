@@ -172,11 +172,11 @@ class Cancelled(Event):
 class Failed(Event):
     """`message` is written for the person who asked for the run.
 
-    picture: PNG of a finished image that could not be saved.
+    pictures: PNGs of finished images that could not be saved.
     """
 
     message: str
-    picture: bytes | None = None
+    pictures: tuple[bytes, ...] = ()
 
 
 TERMINAL = (Finished, Cancelled, Failed)

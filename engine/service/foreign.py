@@ -6,6 +6,7 @@ Sources: AUTOMATIC1111's `create_infotext`; ComfyUI's prompts in the form of its
 
 import ast
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -150,17 +151,10 @@ def _with_model(said: Said, name: Any) -> Said:
 
 def _split_brackets(prompt: str) -> dict[str, str]:
     """What stands in square brackets is what to leave out."""
-    wanted, unwanted = [], []
-    before, opened, rest = prompt.partition("[")
-    while opened:
-        inner, _, after = rest.partition("]")
-        wanted.append(before)
-        unwanted.append(inner)
-        before, opened, rest = after.partition("[")
-    wanted.append(before)
+    parts = re.split(r"\[([^\]]*)\]?", prompt)
     return {
-        "prompt": " ".join("".join(wanted).split()),
-        "negative_prompt": " ".join(" ".join(unwanted).split()),
+        "prompt": " ".join("".join(parts[::2]).split()),
+        "negative_prompt": " ".join(" ".join(parts[1::2]).split()),
     }
 
 

@@ -1,18 +1,18 @@
 """Where pictures lie, finished ones and those that runs begin with, and how they get there whole
 or not at all."""
 
-import contextlib
 import hashlib
 import logging
 import os
-import secrets
 import sqlite3
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from engine.errors import EngineError, PictureError, RequestError
 from engine.pictures import open_picture
 from engine.pipelines.request import NAME
+from engine.service.disk import write_whole
 from engine.service.index import Index, Kept, owner_folder
 
 __all__ = ["History"]
@@ -22,6 +22,9 @@ LARGEST = 32 * 2**20
 
 LATELY = 7 * 24 * 3600
 """Seconds for which a given picture is kept though no run began with it: one may be about to."""
+
+AT_ONCE = 1000
+"""Pictures that are given up at once, so that a page can say which."""
 
 log = logging.getLogger(__name__)
 
@@ -59,15 +62,15 @@ class History:
         return path
 
     def surplus(self, owner: str) -> list[Kept]:
-        """What an owner would have to give up to be within the quota."""
-        return self.index.spare(owner, self.quota) if self.quota else []
+        """What an owner would have to give up to be within the quota, the first of it."""
+        return self.index.spare(owner, self.quota, AT_ONCE) if self.quota else []
 
-    def clean(self, owner: str) -> None:
-        """Give up for good what `surplus` says, and then the pictures that no run of this owner
-        that is left began with, but for those given lately. Raises OSError, sqlite3.Error."""
-        spare = [kept.id for kept in self.surplus(owner)]
-        self.index.move(owner, spare, trashed=True)
-        self.index.erase(owner, spare)
+    def clean(self, owner: str, ids: Collection[str]) -> None:
+        """Give up for good those of `ids` that `surplus` still names, and then the pictures that no
+        run of this owner that is left began with, but for those given lately. Raises OSError,
+        sqlite3.Error."""
+        spare = [kept.id for kept in self.surplus(owner) if kept.id in ids]
+        self.index.erase(owner, spare, trashed_only=False)
         used = self.index.given(owner)
         folder = self._input("", owner)
         for path in folder.iterdir() if folder.is_dir() else ():
@@ -83,7 +86,9 @@ class History:
         open_picture(data)
         name = hashlib.sha256(data).hexdigest()
         path = self._input(name, owner)
-        if not path.is_file():
+        if path.is_file():
+            os.utime(path)  # given anew
+        else:
             self._write(path, data)
         return name
 
@@ -99,7 +104,8 @@ class History:
 
     def _write(self, path: Path, data: bytes) -> Path:
         try:
-            return _write(path, data)
+            write_whole(path, data)
+            return path
         except OSError as error:
             log.error("A picture could not be saved", exc_info=error)
             raise EngineError(
@@ -107,39 +113,3 @@ class History:
                 f"{error.strerror or error}. Make room there or start with another --outputs "
                 "folder, then generate again."
             ) from error
-
-
-def _write(path: Path, data: bytes) -> Path:
-    _make_folder(path.parent)
-    partial = path.with_suffix(f".{secrets.token_hex(4)}.part")
-    try:
-        with open(partial, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        _sync_folder(path.parent)
-    except BaseException:
-        for left in (partial, path):
-            with contextlib.suppress(OSError):
-                left.unlink()
-        raise
-    return path
-
-
-def _make_folder(folder: Path) -> None:
-    """mkdir -p in which every new name is on disk before the next."""
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows opens no folders, and orders renames itself
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

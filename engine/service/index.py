@@ -15,6 +15,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 
 from engine.errors import EngineError
 from engine.pipelines.tasks import PICTURES
+from engine.service.disk import PARTIAL, append_line, make_folder
 from engine.service.metadata import read_record
 
 __all__ = ["FILE", "TRASH", "Index", "Kept", "PictureNotFound", "Wanted", "owner_folder"]
@@ -35,6 +37,8 @@ TRASH = "trash"
 FAVOURITES = "favourites"
 DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 """Folders of pictures, as glob has them."""
+STALE = 3600
+"""Seconds after which a file that was never written to its end is deleted."""
 
 
 def owner_folder(owner: str) -> str:
@@ -74,6 +78,13 @@ COLUMNS = tuple(field.name for field in fields(Kept))
 TEXTS = ("task", "model", "scheduler", "prompt")
 NUMBERS = ("seed", "width", "height")
 """Those that a record of a run says."""
+ENTER = (
+    f"INSERT OR REPLACE INTO pictures (owner, {', '.join(COLUMNS)}) "
+    f"VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
+)
+FORGET = "DELETE FROM pictures WHERE owner = ? AND id = ?"
+MARK = "UPDATE pictures SET favourite = ? WHERE owner = ? AND id = ?"
+MOVE = "UPDATE pictures SET trashed = ? WHERE owner = ? AND id = ?"
 
 
 @dataclass(frozen=True)
@@ -104,19 +115,20 @@ class Wanted:
             yield "created >= ?", self.since
         if self.until is not None:
             yield "created < ?", self.until
-        for word in self.words.split():
+        for word in _text(self.words).split():
             yield "instr(casefold(prompt), ?) > 0", word.casefold()
 
 
 class Index:
     """The table of a folder of outputs: <owner>/<day>/<id>.png, in the trash <owner>/trash/<day>.
 
-    owner: as the service has it; a folder has another name. All may be called from any thread.
+    owner: as the service has it; a folder has another name. All may be called from any thread, and
+    raise sqlite3.Error where the table cannot be read or written.
     """
 
     def __init__(self, outputs: Path) -> None:
         self._outputs = Path(outputs)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._table: sqlite3.Connection | None = None
 
     def close(self) -> None:
@@ -126,12 +138,12 @@ class Index:
                 self._table = None
 
     def note(self, path: Path, owner: str) -> None:
-        """Enter a picture that is on disk. Raises OSError, sqlite3.Error."""
-        self._enter([_row(path, owner_folder(owner), False)])
+        """Enter a picture that is on disk. Raises OSError."""
+        row = _row(path, owner_folder(owner), False)
+        with self._lock:
+            self._change(ENTER, [row])
 
-    def pictures(
-        self, owner: str, wanted: Wanted, skip: int = 0, limit: int = 50
-    ) -> list[Kept]:
+    def pictures(self, owner: str, wanted: Wanted, skip: int = 0, limit: int = 50) -> list[Kept]:
         """So many of the newest, after so many newer ones."""
         text, values = _where(owner, wanted)
         rows = self._ask(
@@ -154,13 +166,13 @@ class Index:
         )
         return int(row[0])
 
-    def spare(self, owner: str, room: int) -> list[Kept]:
-        """What to give up for all that stays to take no more than `room` bytes: first what is in
-        the trash, then the oldest that are no favourites."""
+    def spare(self, owner: str, room: int, most: int) -> list[Kept]:
+        """What to give up for all that stays to take no more than `room` bytes, `most` pictures of
+        it: first what is in the trash, then the oldest that are no favourites."""
         rows = self._ask(
             f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE owner = ? AND (trashed OR NOT "
-            "favourite) ORDER BY trashed DESC, created, id",
-            [owner_folder(owner)],
+            "favourite) ORDER BY trashed DESC, created, id LIMIT ?",
+            [owner_folder(owner), most],
         )
         left, given = self.size(owner), []
         for kept in map(_kept, rows):
@@ -198,7 +210,7 @@ class Index:
         """Raises PictureNotFound."""
         rows = self._ask(
             f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE owner = ? AND id = ?",
-            [owner_folder(owner), id],
+            [owner_folder(owner), _text(id)],
         )
         if not rows:
             raise PictureNotFound("The picture is not here (any more).")
@@ -213,70 +225,91 @@ class Index:
 
     def mark(self, owner: str, id: str, favourite: bool) -> None:
         """Make a picture a favourite, or none any more. Raises PictureNotFound, OSError."""
-        self.find(owner, id)
         folder = owner_folder(owner)
-        journal = self._outputs / folder / FAVOURITES
-        with open(journal, "a", encoding="utf-8") as file:
-            file.write(f"{'+' if favourite else '-'}{id}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self._change("UPDATE pictures SET favourite = ? WHERE owner = ? AND id = ?",
-                     [(favourite, folder, id)])  # fmt: skip
+        with self._lock:
+            self.find(owner, id)
+            append_line(self._outputs / folder / FAVOURITES, f"{'+' if favourite else '-'}{id}")
+            self._change(MARK, [(favourite, folder, id)])
 
     def move(self, owner: str, ids: Sequence[str], trashed: bool) -> None:
         """Put pictures into the trash, or back. Raises PictureNotFound, OSError."""
         folder = owner_folder(owner)
-        for kept in [self.find(owner, id) for id in ids]:
-            if kept.trashed == trashed:
-                continue
-            target = self._place(folder, kept, trashed)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(self._place(folder, kept, kept.trashed), target)
-            self._change("UPDATE pictures SET trashed = ? WHERE owner = ? AND id = ?",
-                         [(trashed, folder, kept.id)])  # fmt: skip
+        with self._lock:
+            for kept in [self.find(owner, id) for id in ids]:
+                if kept.trashed != trashed:
+                    self._move(folder, kept, trashed)
 
-    def erase(self, owner: str, ids: Sequence[str]) -> None:
-        """Delete pictures that are in the trash for good, and leave others. Raises PictureNotFound,
-        OSError."""
+    def _move(self, folder: str, kept: Kept, trashed: bool) -> None:
+        source, target = (self._place(folder, kept, where) for where in (kept.trashed, trashed))
+        make_folder(target.parent)
+        with contextlib.suppress(FileNotFoundError):  # moved or deleted by somebody else
+            os.replace(source, target)
+        if not target.is_file():
+            self._change(FORGET, [(folder, kept.id)])
+            return
+        try:
+            self._change(MOVE, [(trashed, folder, kept.id)])
+        except sqlite3.Error:
+            os.replace(target, source)
+            raise
+
+    def erase(self, owner: str, ids: Sequence[str], *, trashed_only: bool = True) -> None:
+        """Delete pictures for good; trashed_only: leave those that are not in the trash. Raises
+        PictureNotFound, OSError."""
         folder = owner_folder(owner)
-        for kept in [self.find(owner, id) for id in ids]:
-            if kept.trashed:
-                self._place(folder, kept, True).unlink(missing_ok=True)
-                self._change("DELETE FROM pictures WHERE owner = ? AND id = ?", [(folder, kept.id)])
+        with self._lock:
+            for kept in [self.find(owner, id) for id in ids]:
+                if kept.trashed or not trashed_only:
+                    self._place(folder, kept, kept.trashed).unlink(missing_ok=True)
+                    self._change(FORGET, [(folder, kept.id)])
 
-    def match(self) -> int:
-        """Bring the table in line with the files; returns how many of them were entered."""
-        known = {
-            (row[0], row[1]): bool(row[2])
-            for row in self._ask("SELECT owner, id, trashed FROM pictures")
-        }
-        new, there = [], set()
-        for path, owner, trashed in self._files():
-            key = owner, path.stem
-            there.add(key)
-            if known.get(key) != trashed:
-                with contextlib.suppress(FileNotFoundError):
-                    new.append(_row(path, owner, trashed))
-        self._change("DELETE FROM pictures WHERE owner = ? AND id = ?", list(known.keys() - there))
-        self._enter(new)
-        for owner in {owner for owner, _ in there}:
-            marked = _favourites(self._outputs / owner / FAVOURITES)
-            self._change("UPDATE pictures SET favourite = 0 WHERE owner = ?", [(owner,)])
-            self._change("UPDATE pictures SET favourite = 1 WHERE owner = ? AND id = ?",
-                         [(owner, id) for id in marked])  # fmt: skip
-        return len(new)
+    def match(self, anew: bool = False) -> int:
+        """Bring the table in line with the files; returns how many of them were entered.
 
-    def _files(self) -> Iterator[tuple[Path, str, bool]]:
-        """Each picture, its owner's folder, and whether it is in the trash."""
-        for trashed, pattern in ((False, f"*/{DAY}/*.png"), (True, f"*/{TRASH}/{DAY}/*.png")):
-            for path in self._outputs.glob(pattern):
-                yield path, path.relative_to(self._outputs).parts[0], trashed
+        anew: read all files, also those that it has. What else is called meanwhile waits for a
+        moment at most: the files are read outside the lock.
+        """
+        folders = {path.name for path in self._outputs.iterdir() if path.is_dir()}
+        gone = {row[0] for row in self._ask("SELECT DISTINCT owner FROM pictures")} - folders
+        self._change("DELETE FROM pictures WHERE owner = ?", [(folder,) for folder in gone])
+        return sum(self._match(folder, anew) for folder in sorted(folders))
 
-    def _enter(self, rows: list[tuple[Any, ...]]) -> None:
-        marks = ", ".join("?" * (len(COLUMNS) + 1))
-        self._change(
-            f"INSERT OR REPLACE INTO pictures (owner, {', '.join(COLUMNS)}) VALUES ({marks})", rows
-        )
+    def _match(self, folder: str, anew: bool) -> int:
+        """The same for one owner."""
+        known = {} if anew else {
+            id: place
+            for id, *place in self._ask(
+                "SELECT id, trashed, day, size, created FROM pictures WHERE owner = ?", [folder]
+            )
+        }  # fmt: skip
+        new = {}
+        for path, trashed in self._files(folder):
+            with contextlib.suppress(FileNotFoundError):
+                about = path.stat()
+                place = [trashed, path.parent.name, about.st_size, about.st_mtime]
+                if known.get(path.stem) != place:
+                    new[path] = _row(path, folder, trashed)
+        with self._lock, self._opened() as table:
+            there = {path.stem: path for path, _ in self._files(folder)}
+            rows = [row for path, row in new.items() if there.get(path.stem) == path]
+            ids = {row[0] for row in self._ask("SELECT id FROM pictures WHERE owner = ?", [folder])}
+            marked = _favourites(self._outputs / folder / FAVOURITES)
+            table.executemany(FORGET, [(folder, id) for id in ids - there.keys()])
+            table.executemany(ENTER, rows)
+            table.execute("UPDATE pictures SET favourite = 0 WHERE owner = ?", [folder])
+            table.executemany(MARK, [(True, folder, id) for id in marked])
+        return len(rows)
+
+    def _files(self, folder: str) -> Iterator[tuple[Path, bool]]:
+        """The pictures of an owner, and whether each is in the trash. Deletes what a crash left."""
+        for trashed in (False, True):
+            for path in (self._outputs / folder / (TRASH if trashed else "")).glob(f"{DAY}/*"):
+                if path.suffix == ".png" and _text(path.stem) == path.stem:
+                    yield path, trashed
+                elif path.suffix == PARTIAL:
+                    with contextlib.suppress(OSError):
+                        if path.stat().st_mtime < time.time() - STALE:
+                            path.unlink()
 
     def _change(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         if rows:
@@ -290,12 +323,15 @@ class Index:
     def _opened(self) -> sqlite3.Connection:
         if self._table is None:
             self._outputs.mkdir(parents=True, exist_ok=True)
+            path = self._outputs / FILE
             try:
-                self._table = _open(self._outputs / FILE)
+                self._table = _open(path)
+            except sqlite3.OperationalError:  # it is busy, or the disk is
+                raise
             except sqlite3.DatabaseError as error:
                 log.error("The index of the pictures is damaged, and made anew", exc_info=error)
-                (self._outputs / FILE).unlink()
-                self._table = _open(self._outputs / FILE)
+                path.unlink()
+                self._table = _open(path)
         return self._table
 
 
@@ -306,11 +342,23 @@ def _where(owner: str, wanted: Wanted) -> tuple[str, list[Any]]:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    """Raises sqlite3.DatabaseError, of its kinds OperationalError only where the file is sound."""
     table = sqlite3.connect(path, check_same_thread=False)
+    try:
+        _prepare(table)
+    except BaseException:
+        table.close()
+        raise
+    return table
+
+
+def _prepare(table: sqlite3.Connection) -> None:
     table.create_function("casefold", 1, str.casefold, deterministic=True)
     # not WAL: the SQLite of Debian 12 is of those whose WAL can damage a file
     table.execute("PRAGMA journal_mode = DELETE")
     table.execute("PRAGMA synchronous = FULL")
+    if (state := table.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
+        raise sqlite3.DatabaseError(str(state))
     kinds = {str: "TEXT", float: "REAL", int: "INTEGER", bool: "INTEGER"}
     columns = ", ".join(f"{field.name} {kinds[field.type]} NOT NULL" for field in fields(Kept))  # type: ignore[index]
     with table:
@@ -322,7 +370,6 @@ def _open(path: Path) -> sqlite3.Connection:
             "PRIMARY KEY (owner, id)) WITHOUT ROWID"
         )
         table.execute("CREATE INDEX IF NOT EXISTS newest ON pictures (owner, trashed, created, id)")
-    return table
 
 
 def _record(path: Path) -> Mapping[str, Any]:
@@ -370,9 +417,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the index of the pictures anew.")
     parser.add_argument("outputs", type=Path, help="the folder that app.py was given")
     outputs = parser.parse_args().outputs
-    (outputs / FILE).unlink(missing_ok=True)
+    if not outputs.is_dir():
+        parser.error(f"there is no folder {outputs}")
     index = Index(outputs)
-    print(f"{index.match()} pictures")
+    print(f"{index.match(anew=True)} pictures")
     index.close()
 
 

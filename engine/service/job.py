@@ -55,6 +55,7 @@ class Job:
 
     started: whether a worker has it. attempts: of workers to begin it. changes: settings that are
     to change before it begins. asked: how many changes were asked for, met or not.
+    unsaved: PNGs of images that could not be saved, trouble: why; with them the job ends as failed.
     Not thread-safe: the service holds its lock around every call.
     """
 
@@ -78,6 +79,8 @@ class Job:
         self.attempts = 0
         self.started = False
         self.cancelling = False
+        self.unsaved: list[bytes] = []
+        self.trouble = ""
         self.events: list[Event] = []
         self.watchers = Watchers()
         self._number = 0
@@ -134,6 +137,8 @@ class Job:
         """Number `event` and wake the watchers. Nothing follows a terminal event."""
         if self.ended:
             return
+        if self.unsaved and isinstance(event, TERMINAL):
+            event = Failed(message=self.trouble, pictures=tuple(self.unsaved))
         self._number += 1
         event = dataclasses.replace(event, job=self.id, number=self._number, time=time.time())
         self.events = [old for old in self.events if not _replaces(event, old)]

@@ -1,6 +1,7 @@
 """What the file of a picture says of how it was made, by whichever app, as fields of a Request."""
 
 import math
+import operator
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,10 @@ __all__ = ["Recalled", "recall"]
 
 LONGEST = 1_000
 """Characters of what is left out that are repeated."""
+MANY = 2_000
+"""Parts of a file before its pixels: Pillow takes long for very many."""
+BARE = bytes((0x00, 0x01, *range(0xD0, 0xDA)))
+"""Markers of a JPEG that are a segment by themselves."""
 COMMENT = 0x9286
 """EXIF tag of the user's comment, where JPEG and WebP hold the text of AUTOMATIC1111."""
 EXIF = 0x8769
@@ -50,7 +55,7 @@ def recall(data: bytes) -> Recalled:
     if record := read_json_text(texts.get(CHUNK)):
         try:
             return _ours(record)
-        except (EngineError, LookupError, TypeError, ValueError):
+        except (EngineError, AttributeError, LookupError, TypeError, ValueError):
             pass  # of another version, or changed by hand: it may have the other text
     for reader in READERS:
         if said := reader(texts):
@@ -73,18 +78,23 @@ def _ours(record: Mapping[str, Any]) -> Recalled:
         seed=batch["seed"],
         variation_seed=batch["variation_seed"],
     ).check()
-    if batch["index"] not in range(whole.count) or whole.part(batch["index"], 1) != replace(
+    index = operator.index(batch["index"])
+    if index not in range(whole.count) or whole.part(index, 1) != replace(
         alone, batch_size=whole.batch_size
     ):
         raise RequestError("the batch of the picture is not one that it can be of.")
-    return Recalled("Stepwise", whole.used(), index=batch["index"])
+    return Recalled("Stepwise", whole.used(), index=index)
 
 
 def _texts(data: bytes) -> dict[str, str]:
+    if _parts(data) > MANY:
+        raise PictureError(f"the file of the picture has more than {MANY:,} parts: save it anew.")
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             texts = {str(k): v for k, v in image.info.items() if isinstance(v, str)}
-            comment = image.getexif().get_ifd(EXIF).get(COMMENT)
+            # a PNG says it in its texts, and would be decoded to be asked for EXIF
+            exif = Image.Exif() if image.format == "PNG" else image.getexif()
+            comment = exif.get_ifd(EXIF).get(COMMENT)
     except DAMAGE as error:
         raise PictureError(f"the picture cannot be read: {error}") from None
     except Image.DecompressionBombError as error:
@@ -92,6 +102,27 @@ def _texts(data: bytes) -> dict[str, str]:
     if isinstance(comment, bytes) and PARAMETERS not in texts:
         texts[PARAMETERS] = _comment(comment)
     return texts
+
+
+def _parts(data: bytes) -> int:
+    """How many chunks a PNG has before its pixels, or segments a JPEG; little more than `MANY` of
+    them are counted."""
+    found = 0
+    if data.startswith(b"\x89PNG"):
+        place = 8
+        while place < len(data) and data[place + 4 : place + 8] != b"IDAT" and found <= MANY:
+            place += 12 + int.from_bytes(data[place : place + 4])
+            found += 1
+    elif data.startswith(b"\xff\xd8"):
+        place = 2
+        while data[place : place + 1] == b"\xff" and found <= MANY:
+            marker = data[place + 1 : place + 2]
+            if marker == b"\xda":  # the pixels follow
+                break
+            size = int.from_bytes(data[place + 2 : place + 4])
+            place += 1 if marker == b"\xff" else 2 if marker in BARE else 2 + size
+            found += 1
+    return found
 
 
 def _comment(data: bytes) -> str:

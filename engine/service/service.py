@@ -299,9 +299,12 @@ class Service:
             return
         with self._lock:
             if isinstance(report, Event):
-                assert self._jobs.running is not None, "events come from a run"
-                self._jobs.running.publish(report)
+                job = self._jobs.running
+                assert job is not None, "events come from a run"
+                job.publish(report)
                 if not isinstance(report, TERMINAL):
+                    if job.unsaved:  # what was drawn at once with it has come, too
+                        self._interrupt(job)
                     return
                 self._jobs.end()
             self._dispatch()
@@ -310,25 +313,23 @@ class Service:
         """Have the picture on disk, then announce it. Outside the lock: a disk takes its time."""
         job = self._jobs.running
         assert job is not None, "pictures come from a run"
-        if job.ended:  # an earlier picture of it could not be saved
-            return
         try:
             path = self.history.save(picture.png, job.owner, job.id, picture.index)
         except EngineError as error:
-            outcome: Event = Failed(message=str(error), picture=picture.png)
-        else:
-            outcome = Saved(
-                index=picture.index,
-                seed=picture.seed,
-                variation_seed=picture.variation_seed,
-                path=str(path),
-                width=picture.width,
-                height=picture.height,
-            )
+            with self._lock:
+                job.unsaved.append(picture.png)
+                job.trouble = str(error)
+            return
+        saved = Saved(
+            index=picture.index,
+            seed=picture.seed,
+            variation_seed=picture.variation_seed,
+            path=str(path),
+            width=picture.width,
+            height=picture.height,
+        )
         with self._lock:
-            job.publish(outcome)
-            if job.ended:
-                self._interrupt(job)
+            job.publish(saved)
 
     def _dispatch(self) -> None:
         """Give the next job to the worker if it is free."""

@@ -1,8 +1,8 @@
 import errno
 import io
 import os
-import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ from PIL import Image
 
 from engine.errors import EngineError, RequestError
 from engine.pipelines.request import Request
-from engine.service import history as history_module
+from engine.service import disk
 from engine.service.history import History
-from engine.service.index import owner_folder
+from engine.service.index import Wanted, owner_folder
 from engine.service.metadata import encode_png
 from tests.service.pictures import png
 
@@ -61,31 +61,34 @@ def test_cleaning_up_keeps_what_pictures_began_with(tmp_path: Path) -> None:
         history.take(png(Image.new("RGB", (8, 8), color)), "ann")
         for color in ("red", "blue", "white")
     )
-    for name in (used, unused):
+    for name in (used, unused, new):
         os.utime(history.given(name, "ann"), (0, 0))
+    assert history.take(png(Image.new("RGB", (8, 8), "white")), "ann") == new
     asked = Request("m", task="image-to-image", image=used)
     history.save(encode_png(Image.new("RGB", (8, 8)), {"request": asked.used()}), "ann", "job", 0)
-    history.clean("ann")
+    history.clean("ann", [])
     assert history.given(used, "ann") and history.given(new, "ann")
     with pytest.raises(RequestError):
         history.given(unused, "ann")
     history.quota = 1
-    history.clean("ann")
+    asked_about = [kept.id for kept in history.surplus("ann")]
+    late = history.save(b"a png", "ann", "late", 0)
+    history.clean("ann", asked_about)
     history.index.close()
-    assert not list(tmp_path.rglob("*.png"))
+    assert list(tmp_path.rglob("*.png")) == [late]
     with pytest.raises(RequestError):
         history.given(used, "ann")
 
 
 class Failing:
-    """The disk under `engine.service.history`: its call number `nth` fails, and all after it."""
+    """The disk under `engine.service.disk`: its call number `nth` fails, and all after it."""
 
     def __init__(self, patch: pytest.MonkeyPatch, error: int, nth: int) -> None:
         self.error, self.left, self.failed = error, nth, False
         for name in ("fsync", "replace", "open"):
-            patch.setattr(history_module.os, name, self.guarded(getattr(os, name)))
+            patch.setattr(disk.os, name, self.guarded(getattr(os, name)))
         patch.setattr(Path, "mkdir", self.guarded(Path.mkdir))
-        patch.setattr(history_module, "open", self.opened, raising=False)
+        patch.setattr(disk, "open", self.opened, raising=False)
 
     def guarded(self, act: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **more: Any) -> Any:
@@ -123,38 +126,46 @@ def test_wherever_the_disk_fails_nothing_partial_is_left(
     for nth in range(100):
         outputs = tmp_path / str(nth)
         with monkeypatch.context() as patch:
-            disk = Failing(patch, error, nth)
+            failing = Failing(patch, error, nth)
             try:
                 path = History(outputs).save(b"a png", "ann", "job", 0)
             except EngineError as told:
                 assert os.strerror(error) in str(told) and str(outputs) in str(told)
-                assert disk.failed
+                assert failing.failed
                 assert [path for path in outputs.glob("*/**/*") if path.is_file()] == []
                 continue
         assert path.read_bytes() == b"a png"  # though the index may not know of it yet
-        if not disk.failed:
+        if not failing.failed:
             assert nth > 10
             return
     raise AssertionError("it never ended")
 
 
-def test_a_small_disk_that_is_full_says_so_and_has_whole_pictures(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)]
-    if os.name != "posix" or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("no small disk can be mounted here")
-    try:
-        history, saved = History(disk), 0
-        with pytest.raises(EngineError, match=r"No space left.*Make room"):
-            for saved in range(100):
-                history.save(b"x" * 30_000, "ann", "job", saved)
-        files = list(disk.rglob("*.png"))
-        assert len(files) == saved > 2 and all(path.stat().st_size == 30_000 for path in files)
-        assert not list(disk.rglob("*.part"))
-        history.index.close()
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+def test_a_small_disk_that_is_full_says_so_and_has_whole_pictures(small_disk: Path) -> None:
+    history, saved = History(small_disk), 0
+    with pytest.raises(EngineError, match=r"No space left.*Make room"):
+        for saved in range(100):
+            history.save(b"x" * 30_000, "ann", "job", saved)
+    files = list(small_disk.rglob("*.png"))
+    assert len(files) == saved > 2 and all(path.stat().st_size == 30_000 for path in files)
+    assert not list(small_disk.rglob("*.part"))
+    history.index.close()
+
+
+def test_room_can_be_made_on_a_disk_that_is_full(small_disk: Path) -> None:
+    history = History(small_disk, quota=1)
+    with pytest.raises(EngineError):
+        for number in range(100):
+            history.save(b"x" * 30_000, "ann", "job", number)
+    with suppress(OSError), (small_disk / "rest").open("wb", buffering=0) as file:
+        while file.write(b"x" * 100):
+            pass
+    surplus = [kept.id for kept in history.surplus("ann")]
+    history.clean("ann", surplus)
+    assert len(surplus) > 2 and not list(small_disk.rglob("*.png"))
+    assert history.index.count("ann", Wanted()) == 0
+    assert history.save(b"x" * 30_000, "ann", "new", 0).is_file()
+    history.index.close()
 
 
 def test_a_picture_is_whole_before_it_has_its_name(

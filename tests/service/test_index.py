@@ -1,6 +1,7 @@
 import json
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from engine.service.index import (
     Kept,
     PictureNotFound,
     Wanted,
+    main,
     owner_folder,
 )
 from engine.service.metadata import describe, encode_png
@@ -130,7 +132,8 @@ def test_what_is_given_up_first_is_the_trash_then_the_oldest(index: Index) -> No
     size = index.size(ANN) // 5
     index.move(ANN, [saved[3]], True)
     index.mark(ANN, saved[0], True)
-    given = [[kept.id for kept in index.spare(ANN, size * room + 9)] for room in (5, 4, 3, 0)]
+    given = [[kept.id for kept in index.spare(ANN, size * room + 9, 9)] for room in (5, 4, 3, 0)]
+    assert [kept.id for kept in index.spare(ANN, 0, 2)] == [saved[3], saved[1]]
     order = [saved[3], saved[1], saved[2], saved[4]]
     assert given == [[], order[:1], order[:2], order]
 
@@ -152,7 +155,11 @@ def test_a_lost_table_is_made_again_from_the_files(index: Index, tmp_path: Path)
     assert [kept.id for kept in before if kept.favourite] == [names[1]]
     assert len(before) == 6
     index.close()
-    for spoil in (lambda path: path.unlink(), lambda path: path.write_bytes(b"broken" * 999)):
+    for spoil in (
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(b"broken" * 999),
+        lambda path: path.write_bytes(path.read_bytes()[:5000] + b"\xff" * 9000),
+    ):
         spoil(tmp_path / FILE)
         again = Index(tmp_path)
         assert again.match() == 6
@@ -197,6 +204,107 @@ def test_a_journal_that_was_cut_off_is_read_to_its_last_line(index: Index, tmp_p
     (tmp_path / owner_folder(ANN) / FAVOURITES).write_bytes(f"+{name}\n-{name}".encode())
     index.match()
     assert ids(index, LOVED) == [name]
+    other = save(index, "b")
+    index.mark(ANN, other, True)
+    index.match()
+    assert other in ids(index, LOVED)
+
+
+def test_what_cannot_be_written_into_the_table_is_not_done(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, other = save(index, "a"), save(index, "b")
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(index, "_change", full)
+        with pytest.raises(sqlite3.Error):
+            index.move(ANN, [name], True)
+    assert index.path(ANN, index.find(ANN, name)).is_file()
+    index.move(ANN, [name], True)
+    assert ids(index, TRASHED) == [name]
+    index.path(ANN, index.find(ANN, name)).unlink()  # by hand: nothing stops at it
+    index.move(ANN, [name, other], False)
+    index.move(ANN, [other], True)
+    assert (ids(index), ids(index, TRASHED)) == ([], [other])
+
+
+def test_a_table_that_is_busy_is_left_alone(index: Index, tmp_path: Path) -> None:
+    name = save(index, "a")
+    index.close()
+    other = sqlite3.connect(tmp_path / FILE)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        ids(index)
+    other.rollback()
+    other.close()
+    assert ids(index) == [name]
+
+
+@pytest.mark.parametrize("moment", ["read", "listed"])
+def test_what_is_done_while_the_files_are_read_holds(
+    index: Index, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """By another thread, for which the lock is free: here by the same one, at two moments."""
+    names = [save(index, f"job{number}") for number in range(4)]
+    index.move(ANN, names[:1], True)
+    loved, binned, back = names[1], names[2], names[0]
+    real = Index._files
+    calls = []
+
+    def files(self: Index, folder: str) -> Iterator[tuple[Path, bool]]:
+        calls.append(folder)
+        yield from list(real(self, folder)) if moment == "listed" else real(self, folder)
+        if len(calls) == 1:
+            self.mark(ANN, loved, True)
+            self.move(ANN, [binned], True)
+            self.move(ANN, [back], False)
+
+    monkeypatch.setattr(Index, "_files", files)
+    index.match(anew=True)
+    assert ids(index, LOVED) == [loved]
+    assert ids(index, TRASHED) == [binned]
+    assert set(ids(index)) == {names[0], names[1], names[3]}
+    for kept in everything(index):
+        assert index.path(ANN, kept).is_file()
+
+
+def test_a_picture_that_was_moved_or_changed_by_hand_is_read_again(
+    index: Index, tmp_path: Path
+) -> None:
+    name = save(index, "a")
+    path = index.path(ANN, index.find(ANN, name))
+    target = tmp_path / owner_folder(ANN) / "2026-01-02" / path.name
+    target.parent.mkdir()
+    path.replace(target)
+    half, fresh = (target.with_name(f"{n}.part") for n in ("half", "fresh"))
+    for partial in (half, fresh):
+        partial.write_bytes(b"half")
+    os.utime(half, (0, 0))
+    assert index.match() == 1 and index.match() == 0
+    assert index.path(ANN, index.find(ANN, name)) == target
+    assert fresh.exists() and not half.exists()
+
+
+def test_the_command_makes_it_anew_beside_the_app(
+    index: Index,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = save(index, "a")
+    index._change("UPDATE pictures SET prompt = ?", [("wrong",)])
+    monkeypatch.setattr(sys, "argv", ["index", str(tmp_path)])
+    main()
+    assert capsys.readouterr().out == "1 pictures\n"
+    assert index.find(ANN, name).prompt == "a red ball"
+    assert save(index, "b") in ids(index)
+    monkeypatch.setattr(sys, "argv", ["index", str(tmp_path / "none")])
+    with pytest.raises(SystemExit):
+        main()
+    assert not (tmp_path / "none").exists()
 
 
 def test_many_threads_write_and_read(index: Index) -> None:

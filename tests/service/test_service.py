@@ -270,12 +270,26 @@ async def test_a_full_disk_ends_in_a_message(
     assert isinstance(events[-1], Failed)
     assert str(tmp_path / "out") in events[-1].message
     assert "No space left on device" in events[-1].message
-    assert events[-1].picture is not None and events[-1].picture[:4] == b"\x89PNG"
+    assert events[-1].pictures and events[-1].pictures[0][:4] == b"\x89PNG"
     assert not [event for event in events if isinstance(event, Saved)]
     files = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert files <= {FILE}
     assert await works(service)
     assert (await service.query("counts"))["pictures"] < 16  # the device was not kept for the rest
+
+
+async def test_all_that_was_drawn_at_once_is_shown_though_the_disk_is_full(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        events = await watch(service, service.submit(request(count=4, batch_size=4), "ann"))
+    assert isinstance(events[-1], Failed)
+    assert len(events[-1].pictures) == 4
+    assert await works(service)
 
 
 async def test_previews_can_be_left_out(service: Service) -> None:

@@ -105,7 +105,10 @@ async def test_beyond_the_quota_it_is_asked_what_to_give_up(desk: Desk) -> None:
     history.quota = history.index.size(desk.session["owner"]) - 1
     told = desk.browsing.look(desk.session, 1, **FILTERS)[desk.parts.summary]
     assert "Delete for good 1 picture" in told
+    assert f'data-ids="{old}"' in told
     await desk.act("clean")
+    assert desk.ids() == [new, old]
+    await desk.act("clean", old, new)
     assert desk.ids() == [new] and desk.ids(trashed=True) == [] and old != new
 
 

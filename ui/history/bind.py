@@ -231,7 +231,7 @@ class Browsing:
         elif act == "erase":
             self._index.erase(owner, ids)
         elif act == "clean":
-            self._shared.service.history.clean(owner)
+            self._shared.service.history.clean(owner, frozenset(ids))
         parts = self._parts
         return {
             **self._list(owner, page, asked),

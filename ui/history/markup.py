@@ -68,7 +68,7 @@ def detail(kept: Kept, address: str, record: Sequence[tuple[str, str]]) -> str:
 
 def summary(size: int, lasting: bool, quota: int = 0, surplus: Sequence[Kept] = ()) -> str:
     """How much room the pictures take. lasting: whether the disk outlives the app. surplus: what
-    would have to go for the rest to be within the quota, in bytes."""
+    would have to go for the rest to be within the quota (in bytes), the first of it."""
     limit = f" of {size_of(quota)}" if quota else ""
     lost = "" if lasting else " This disk is cleared at a restart: download what you want to keep."
     clean = ""
@@ -78,7 +78,11 @@ def summary(size: int, lasting: bool, quota: int = 0, surplus: Sequence[Kept] = 
             f"Delete for good {many}: what is in the trash first, then the oldest that are no "
             "favourites?"
         )
-        clean = f'<button type="button" data-act="clean" data-ask="{escape(ask)}">Clean up</button>'
+        ids = escape(" ".join(one.id for one in surplus))
+        clean = (
+            f'<button type="button" data-act="clean" data-ask="{escape(ask)}" data-ids="{ids}">'
+            "Clean up</button>"
+        )
     return f"<p>Your pictures take {size_of(size)}{limit}, the trash included.{lost}</p>{clean}"
 
 
