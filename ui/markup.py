@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -16,6 +16,7 @@ from ui.theme import ASSETS
 __all__ = [
     "alert",
     "counted",
+    "curtain",
     "device",
     "film",
     "header",
@@ -54,6 +55,20 @@ def recalled(told: Recalled, left: Mapping[str, str], title: str) -> str:
     return (
         f'<section class="recalled" aria-label="Recalled"><p role="status">{escape(words)}</p>'
         f'{rest}<button type="button">Close</button></section>'
+    )
+
+
+def curtain(pair: Sequence[tuple[str, str]]) -> str:
+    """Two pictures behind each other, and what draws one over the other.
+
+    pair: the address of each, and what it is called.
+    """
+    images = "".join(f'<img src="{escape(src)}" alt="{escape(name)}">' for src, name in pair)
+    names = "".join(f"<span>{escape(name)}</span>" for _, name in pair)
+    label = escape(f"How much is seen of {pair[0][1]}, per cent")
+    return (
+        f'<div class="behind">{images}<input type="range" min="0" max="100" value="50" '
+        f'aria-label="{label}">{names}</div>'
     )
 
 

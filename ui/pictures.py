@@ -8,11 +8,12 @@ travel inside the event as data: no file, no second request.
 
 import base64
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import gradio as gr
 from gradio.components.gallery import GalleryData, GalleryImage
-from gradio.components.imageslider import SliderData
 from gradio.data_classes import ImageData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,10 +26,12 @@ from engine.service.frames import jpeg
 from engine.service.index import TRASH
 from ui.secret import is_signed, sign
 
-__all__ = ["Curtain", "PictureRoute", "Shelf", "Stage", "address_of"]
+__all__ = ["PictureRoute", "Shelf", "Stage", "address_of"]
 
 SMALL = 256
 """Pixels along the longer edge of a thumbnail."""
+DECODING = BoundedSemaphore(2)
+"""So that a page full of thumbnails leaves something of the processor to the model."""
 KEPT = {"Cache-Control": "private, max-age=86400"}
 
 
@@ -37,11 +40,13 @@ class PictureRoute:
 
     def __init__(self, outputs: Path, secret: bytes) -> None:
         self._outputs = outputs.resolve()
+        self._named = outputs.absolute()
         self._secret = secret
 
     def address(self, path: str | Path) -> str:
-        """Relative to the page, so that it holds behind any proxy."""
-        name = Path(path).resolve().relative_to(self._outputs).as_posix()
+        """Relative to the page, so that it holds behind any proxy. path: within the folder, links
+        as they are: none is followed."""
+        name = Path(path).absolute().relative_to(self._named).as_posix()
         return f"pictures/{sign(self._secret, name)}/{name}"
 
     def thumbnail(self, path: str | Path) -> str:
@@ -58,28 +63,38 @@ class PictureRoute:
     def _path(self, request: Request) -> Path:
         name = request.path_params["name"]
         path = self._outputs / name
+        if not is_signed(self._secret, name, request.path_params["signature"]):
+            raise HTTPException(404, "No such picture.")
         if not path.is_file():  # a page shows it still, but it is in the trash
             owner, _, rest = name.partition("/")
             path = self._outputs / owner / TRASH / rest
-        signed = is_signed(self._secret, name, request.path_params["signature"])
-        if not signed or not path.is_file() or path.resolve() != path:
+        if not path.is_file() or path.resolve() != path:
             raise HTTPException(404, "No such picture.")
         return path
 
     def _serve_small(self, request: Request) -> Response:
         """In a thread of the pool, as it is no coroutine."""
+        path = self._path(request)
         try:
-            image = as_rgb(open_picture(self._path(request)))
-        except PictureError:
+            data = _small(path, path.stat().st_mtime_ns)
+        except (OSError, PictureError):
             raise HTTPException(404, "No such picture.") from None
-        image.thumbnail((SMALL, SMALL))
-        return Response(jpeg(image), media_type="image/jpeg", headers=KEPT)
+        return Response(data, media_type="image/jpeg", headers=KEPT)
 
     async def _serve(self, request: Request) -> FileResponse:
         path = self._path(request)
         with path.open("rb") as file:
             kind = media_type(file.read(12))
         return FileResponse(path, media_type=kind, headers=KEPT)
+
+
+@lru_cache(2000)
+def _small(path: Path, changed: int) -> bytes:
+    """The JPEG of a thumbnail. changed: when the file was, to tell it from an earlier one."""
+    with DECODING:
+        image = as_rgb(open_picture(path))
+        image.thumbnail((SMALL, SMALL))
+        return jpeg(image)
 
 
 def media_type(head: bytes) -> str:
@@ -103,25 +118,6 @@ class Stage(gr.Image):
             kind = media_type(value[:12])
             return ImageData(url=f"data:{kind};base64,{data}", orig_name="preview")
         return address_of(value) if value else None
-
-
-class Curtain(gr.ImageSlider):
-    """Two pictures behind each other: takes addresses, or the first as a PNG."""
-
-    is_template = True
-
-    def postprocess(  # type: ignore[override]
-        self, value: tuple[bytes | str, str] | None
-    ) -> SliderData | None:
-        if value is None:
-            return None
-        first, second = value
-        if isinstance(first, str):
-            before = address_of(first)
-        else:
-            data = base64.b64encode(first).decode()
-            before = ImageData(url=f"data:image/png;base64,{data}", orig_name="before.png")
-        return SliderData(root=(before, address_of(second)))
 
 
 class Shelf(gr.Gallery):

@@ -45,7 +45,8 @@ class Presets:
     def build(self, inputs: Inputs, starts: Sequence[gr.Button]) -> None:
         """Place the group in the current layout, and connect it.
 
-        starts: a run, after which the settings are worth keeping, however they came.
+        starts: a run, after which the settings are worth keeping, however they came. `others` are
+        then the events that bring settings of another kind of run.
         """
         self._inputs = inputs = settings_of(inputs)
         first = {field: _first(control) for field, control in inputs.items()}
@@ -80,6 +81,7 @@ class Presets:
         gr.on(changes, None, js=KEEP.format_map(words), **keeping)
         for event in filled:
             self.keep_after(event)
+        self.others = [apply.click, given.upload, reset.click]
         export.click(None, [presets, *controls], None, js=EXPORT.format_map(words), **private)
         save.click(
             self.save,

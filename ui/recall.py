@@ -2,6 +2,7 @@
 task."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
@@ -10,8 +11,10 @@ from gradio.components import Component
 from engine.errors import EngineError, PictureError
 from engine.pipelines.changes import Change
 from engine.pipelines.tasks import PICTURES
+from engine.schedulers.registry import split_name
 from engine.service.recall import Recalled, recall
 from ui import markup
+from ui.samplers import sampler_choices, type_choices
 from ui.shared import SILENT, Shared, named_model, warn
 from ui.tabs.picture_tab import PictureTab
 from ui.tabs.tab import Tab
@@ -59,7 +62,7 @@ class RecallGroup:
         turned = self._found.change(None, self._task, None, js=TURN, api_visibility="private")
         arrived = turned.then(
             self.bring,
-            [shared.session, self._found],
+            [shared.session, self._found, *(tab.inputs["model"] for tab in tabs)],
             [shared.session, *self.told, *brought],
             **SILENT,
         )
@@ -81,8 +84,10 @@ class RecallGroup:
         # as a dictionary: gradio looks into it to see whether it has changed
         return {self._found: vars(told), self._task: _task(told), self._said: ""}
 
-    def bring(self, session: Any, found: dict[str, Any] | None) -> dict[Component, Any]:
-        """Fill the tab, and say what could not be."""
+    def bring(
+        self, session: Any, found: dict[str, Any] | None, *models: Any
+    ) -> dict[Component, Any]:
+        """Fill the tab, and say what could not be. models: that each of the tabs has."""
         if found is None:
             return {self._task: gr.skip()}
         told = Recalled(**found)
@@ -91,8 +96,11 @@ class RecallGroup:
         known = {name: one for name, one in told.settings.items() if name != "task"}
         changes = tuple(map(Change.from_dict, known.pop("changes", ())))
         updates = self._pictures(tab, known, left, session["owner"])
+        own = models[list(self._tabs).index(tab.task)]
         if "model" in known and not named_model(self._shared.models, tab.task, known["model"]):
             left["model"] = f"{known.pop('model')} (there is none of this name here)"
+        known.setdefault("model", own)  # what else is said is for the one that the tab has
+        left |= self._fitted(tab.task, known)
         for name in known.keys() - tab.inputs.keys():
             if (value := known.pop(name)) not in ("", None):
                 left[name] = f"{value} ({tab.title} has no such setting)"
@@ -105,7 +113,27 @@ class RecallGroup:
             **updates,
             self._said: markup.recalled(told, left, tab.title),
             self._found: None,  # so that the same picture can be recalled again
+            self._task: "",
         }
+
+    def _fitted(self, task: str, known: dict[str, Any]) -> dict[str, str]:
+        """What does not fit the model, taken from `known`; names come as the lists have them."""
+        if not known.get("scheduler") and not known.get("schedule_type"):
+            return {}
+        info, left = named_model(self._shared.models, task, known["model"]), {}
+        sampler, kind = known.get("scheduler", ""), known.get("schedule_type", "")
+        if sampler:
+            with suppress(EngineError):  # there is none of this name: it is not in the list either
+                sampler, named = split_name(sampler)
+                kind = kind or named
+        if sampler not in [name for _, name in sampler_choices(info)]:
+            left["sampler"] = f"{sampler} (it does not fit the model)"
+            sampler = ""
+        if kind not in [name for _, name in type_choices(info, sampler)]:
+            left["schedule type"] = f"{kind} (it does not fit the sampler)"
+            kind = ""
+        known |= {"scheduler": sampler, "schedule_type": kind}
+        return left
 
     def _pictures(
         self, tab: Tab, known: dict[str, Any], left: dict[str, str], owner: str

@@ -1,10 +1,11 @@
 """Changes that were made on the way of a run, to be made again in the runs that follow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.events import Dependency
 
 from engine.errors import RequestError
 from engine.pipelines.changes import Change
@@ -30,9 +31,13 @@ class Replay:
         with gr.Row(visible=False, elem_classes="replay") as self._row:
             self._note = gr.HTML()
             away = gr.Button("Leave them out", size="sm", min_width=120)
-        away.click(lambda: self.show(()), None, self.outputs, **SILENT)
+        self.end_with([away.click])
         self._shared.opening.add(self._again, [self._kept], [self._row, self._note])
         return {"changes": self._kept}
+
+    def end_with(self, events: Sequence[Callable[..., Dependency]]) -> None:
+        """Leave the changes out from these events on, once built."""
+        gr.on(events, lambda: self.show(()), None, self.outputs, **SILENT)
 
     @property
     def outputs(self) -> list[Component]:

@@ -112,5 +112,10 @@
     follow();
     say();
     for (const look of window.stepwise.changed) look();
-  }).observe(document.body, { childList: true, subtree: true });
+  }).observe(document.body, { childList: true, subtree: true, attributeFilter: ["data-id"] });
+
+  // How much of the two pictures behind each other is seen of which.
+  document.addEventListener("input", ({ target }) => {
+    target.closest(".behind")?.style.setProperty("--at", `${target.value}%`);
+  });
 })();

@@ -53,6 +53,13 @@ def check_text(name: str, value: Any) -> None:
         raise RequestError(f"{name} is {value!r}: a text is needed.")
     if len(value) > MAX_TEXT:
         raise RequestError(f"{name} has {len(value)} characters, at most {MAX_TEXT} are taken.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        place = error.start + 1
+        raise RequestError(
+            f"{name} holds half a character (a lone surrogate) at place {place}: type it anew."
+        ) from None
 
 
 def check_argument(name: str, value: Any, low: float, high: float = math.inf) -> None:

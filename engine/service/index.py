@@ -269,7 +269,7 @@ class Index:
         anew: read all files, also those that it has. What else is called meanwhile waits for a
         moment at most: the files are read outside the lock.
         """
-        folders = {path.name for path in self._outputs.iterdir() if path.is_dir()}
+        folders = {path.name for path in self._outputs.iterdir() if _is_own(path) and path.is_dir()}
         gone = {row[0] for row in self._ask("SELECT DISTINCT owner FROM pictures")} - folders
         self._change("DELETE FROM pictures WHERE owner = ?", [(folder,) for folder in gone])
         return sum(self._match(folder, anew) for folder in sorted(folders))
@@ -304,6 +304,8 @@ class Index:
         """The pictures of an owner, and whether each is in the trash. Deletes what a crash left."""
         for trashed in (False, True):
             for path in (self._outputs / folder / (TRASH if trashed else "")).glob(f"{DAY}/*"):
+                if not _is_own(path) or not _is_own(path.parent):
+                    continue
                 if path.suffix == ".png" and _text(path.stem) == path.stem:
                     yield path, trashed
                 elif path.suffix == PARTIAL:
@@ -370,6 +372,11 @@ def _prepare(table: sqlite3.Connection) -> None:
             "PRIMARY KEY (owner, id)) WITHOUT ROWID"
         )
         table.execute("CREATE INDEX IF NOT EXISTS newest ON pictures (owner, trashed, created, id)")
+
+
+def _is_own(path: Path) -> bool:
+    """Whether it is there itself: what a link leads to may be of another owner."""
+    return not path.is_symlink()
 
 
 def _record(path: Path) -> Mapping[str, Any]:

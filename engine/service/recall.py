@@ -4,6 +4,7 @@ import math
 import operator
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any
@@ -22,6 +23,8 @@ from engine.service.metadata import CHUNK
 
 __all__ = ["Recalled", "recall"]
 
+ODD = (EngineError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading comes upon where a file says something, but not in the form that it should have."""
 LONGEST = 1_000
 """Characters of what is left out that are repeated."""
 MANY = 2_000
@@ -30,6 +33,8 @@ BARE = bytes((0x00, 0x01, *range(0xD0, 0xDA)))
 """Markers of a JPEG that are a segment by themselves."""
 COMMENT = 0x9286
 """EXIF tag of the user's comment, where JPEG and WebP hold the text of AUTOMATIC1111."""
+DESCRIPTION = 0x010E
+"""EXIF tag of what a picture shows, where JPEG and WebP of ours hold the record."""
 EXIF = 0x8769
 
 
@@ -53,13 +58,12 @@ def recall(data: bytes) -> Recalled:
     """
     texts = _texts(data)
     if record := read_json_text(texts.get(CHUNK)):
-        try:
+        with suppress(*ODD):  # of another version, or changed by hand: it may have the other text
             return _ours(record)
-        except (EngineError, AttributeError, LookupError, TypeError, ValueError):
-            pass  # of another version, or changed by hand: it may have the other text
     for reader in READERS:
-        if said := reader(texts):
-            return _fitted(said)
+        with suppress(*ODD):
+            if said := reader(texts):
+                return _fitted(said)
     raise PictureError(
         "the picture does not say how it was made: choose one that an app has saved itself, not a "
         "copy from a chat or a website, which often take that out."
@@ -94,13 +98,15 @@ def _texts(data: bytes) -> dict[str, str]:
             texts = {str(k): v for k, v in image.info.items() if isinstance(v, str)}
             # a PNG says it in its texts, and would be decoded to be asked for EXIF
             exif = Image.Exif() if image.format == "PNG" else image.getexif()
-            comment = exif.get_ifd(EXIF).get(COMMENT)
+            comment, record = exif.get_ifd(EXIF).get(COMMENT), exif.get(DESCRIPTION)
     except DAMAGE as error:
         raise PictureError(f"the picture cannot be read: {error}") from None
     except Image.DecompressionBombError as error:
         raise PictureError(f"the picture is too large: {error}") from None
     if isinstance(comment, bytes) and PARAMETERS not in texts:
         texts[PARAMETERS] = _comment(comment)
+    if isinstance(record, str):
+        texts.setdefault(CHUNK, record)
     return texts
 
 
@@ -130,8 +136,8 @@ def _comment(data: bytes) -> str:
     kind, text = data[:8].rstrip(b"\0"), data[8:]
     if kind != b"UNICODE":
         return text.decode("utf-8", "replace")
-    order = "utf-16-be" if text[:1] == b"\0" else "utf-16-le"
-    return text.decode(order, "replace").lstrip("\ufeff")
+    told = [text.decode(order, "replace") for order in ("utf-16-be", "utf-16-le")]
+    return next((one for one in told if "Steps: " in one), told[0]).lstrip("\ufeff")
 
 
 def _fitted(said: Said) -> Recalled:

@@ -1,8 +1,8 @@
 """What people take along of their pictures."""
 
 import io
-import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,31 @@ from engine.service.recall import recall
 from ui.history.export import FORMATS, encoded, pack
 
 ASKED = Request("tabletop", "a red ball, größer", seed=7, scheduler="Euler a", width=16, height=16)
+
+
+@pytest.mark.parametrize("kind", ["WebP", "JPEG"])
+@pytest.mark.parametrize("prompt", ["красный куб", "赤い球", "😀 cube"])
+def test_any_prompt_comes_back(tmp_path: Path, kind: str, prompt: str) -> None:
+    asked = replace(ASKED, prompt=prompt, task="depth-to-image", image="a" * 64)
+    record = describe(asked, index=0, size=(16, 16), made={})
+    image = Image.new("RGB", (16, 16))
+    for name, file in (
+        ("whole", encode_png(image, record, write_infotext(asked, "DDIM"))),
+        ("text", encode_png(image, {"long": "a" * 60_000}, write_infotext(asked, "DDIM"))),
+    ):
+        path = tmp_path / f"{name}.png"
+        path.write_bytes(file)
+        told = recall(encoded(path, kind, bare=False)).settings
+        assert told["prompt"] == prompt
+        assert told.get("task") == ("depth-to-image" if name == "whole" else None)
+
+
+def test_what_a_format_does_not_hold_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "wide.png"
+    path.write_bytes(encode_png(Image.new("RGB", (16_400, 1)), {}))
+    with pytest.raises(EngineError, match=r"packed as WebP: .*Another format"):
+        pack([path], "WebP", False, tmp_path / "exports")
+    assert list((tmp_path / "exports").iterdir()) == []
 
 
 @pytest.fixture
@@ -51,7 +76,7 @@ def test_it_can_be_left_out(picture: Path, kind: str) -> None:
         assert image.size == (16, 16) and image.convert("RGB").getpixel((8, 8))[0] > 240  # type: ignore[index]
 
 
-def test_several_are_a_zip_and_old_ones_go(picture: Path, tmp_path: Path) -> None:
+def test_several_are_a_zip_and_the_last_one_goes(picture: Path, tmp_path: Path) -> None:
     folder = tmp_path / "exports"
     other = tmp_path / "b-0.png"
     other.write_bytes(picture.read_bytes())
@@ -59,7 +84,6 @@ def test_several_are_a_zip_and_old_ones_go(picture: Path, tmp_path: Path) -> Non
     with zipfile.ZipFile(whole) as archive:
         assert archive.namelist() == ["a-0.jpg", "b-0.jpg"]
         assert recall(archive.read("b-0.jpg")).app == "Stepwise"
-    os.utime(whole, (0, 0))
     single = pack([picture], "PNG", False, folder)
     assert list(folder.iterdir()) == [single] and single.suffix == ".png"
 

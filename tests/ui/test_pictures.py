@@ -48,8 +48,8 @@ def test_a_file_elsewhere_has_no_address(tmp_path: Path) -> None:
 
 
 def test_previews_travel_as_data_and_pictures_as_addresses() -> None:
-    preview = Stage().postprocess(b"jpeg")
-    assert preview and preview.url == "data:image/jpeg;base64,anBlZw=="
+    preview = Stage().postprocess(b"\xff\xd8\xff jpeg")
+    assert preview and preview.url == "data:image/jpeg;base64,/9j/IGpwZWc="
     final = Stage().postprocess("pictures/s/a.png")
     assert final and (final.url, final.orig_name) == ("pictures/s/a.png", "a.png")
     assert Stage().postprocess(None) is None

@@ -50,7 +50,8 @@ class Desk:
 
     def bring(self, told: Recalled, task: str) -> tuple[dict[str, Any], str]:
         """Values by names of the inputs of a tab, and what is said."""
-        updates = self.group.bring(self.session, vars(told))
+        models = ["stub"] * len(self.tabs)
+        updates = self.group.bring(self.session, vars(told), *models)
         inputs = self.tabs[task].inputs
         values = {name: updates[one] for name, one in inputs.items() if one in updates}
         said = next(one for key, one in updates.items() if key.elem_id == "recalled")
@@ -76,7 +77,7 @@ def test_settings_and_changes_come_to_the_tab_of_the_task(desk: Desk) -> None:
 def test_what_a_tab_lacks_is_told_and_escaped(desk: Desk) -> None:
     settings = {**SETTINGS, "model": "<i>dream", "strength": 0.5}
     values, said = desk.bring(Recalled("<b>", settings, {"Lora": "<u>"}), "text-to-image")
-    assert "model" not in values
+    assert values["model"] == "stub"
     for text in ("&lt;i&gt;dream (there is none", "0.5 (Text to image has no", "&lt;u&gt;"):
         assert text in said
     assert not {"<b>", "<i>", "<u>"} & {said[at : at + 3] for at in range(len(said))}
@@ -108,6 +109,25 @@ def test_other_apps_do_not_name_the_task(
     values, said = desk.bring(Recalled("AUTOMATIC1111", settings, left), task)
     assert values["prompt"] == "a"
     assert ("the file does not hold it" in said) is (task != "text-to-image")
+
+
+def test_names_come_as_the_lists_have_them_and_what_does_not_fit_is_told(desk: Desk) -> None:
+    def bring(**settings: Any) -> tuple[Any, Any, str]:
+        values, said = desk.bring(Recalled("a", {"prompt": "a"} | settings), "text-to-image")
+        return values.get("scheduler"), values.get("schedule_type"), said
+
+    assert bring(scheduler="DPM++ 2M Karras")[:2] == ("DPM++ 2M", "Karras")
+    sampler, _, said = bring(scheduler="no such")
+    assert sampler == "" and "<dt>sampler</dt><dd>no such (it does not fit" in said
+    _, kind, said = bring(scheduler="Euler", schedule_type="no such")
+    assert kind == "" and "<dt>schedule type</dt><dd>no such (it does not fit" in said
+
+
+def test_the_size_of_a_picture_of_an_unknown_model_is_taken(desk: Desk) -> None:
+    told = Recalled("a", {"model": "dream", "prompt": "a", "width": 128, "height": 64})
+    values, said = desk.bring(told, "text-to-image")
+    assert values["width"]["value"] == 128 and values["height"]["value"] == 64
+    assert "dream (there is none" in said
 
 
 def test_an_image_of_a_batch_says_which_it_is(desk: Desk) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from engine.errors import EngineError
 from engine.service.index import Kept, PictureNotFound, Wanted, owner_folder
 from engine.service.metadata import read_record
 from ui.history.export import FOLDER, FORMATS, pack
-from ui.history.markup import bar, card, detail, summary
-from ui.pictures import Curtain, Stage
+from ui.history.markup import bar, card, detail, name_of, summary
+from ui.markup import curtain
+from ui.pictures import Stage
 from ui.recall import RecallGroup
 from ui.shared import SILENT, Inputs, Shared, warn
 
@@ -35,6 +37,12 @@ OWN = "Model's own"
 LEFT_OUT = ("prompt", "changes")
 """Fields of a record that stand elsewhere, or are no single value."""
 
+RAW = SILENT | {"preprocess": False}
+"""A list may still show what there is none of any more."""
+MOST = 500
+"""Pictures that are taken along at once."""
+
+LOOKED = "() => window.stepwise.looked()"
 FETCH = """(address) => {
   if (!address) return;
   const link = document.createElement("a");
@@ -61,7 +69,7 @@ class Parts:
     older: gr.Button
     turning: gr.Row
     picture: Stage
-    pair: Curtain
+    pair: gr.HTML
     about: gr.HTML
     summary: gr.HTML
     kind: gr.Radio
@@ -89,32 +97,37 @@ class Browsing:
             inputs_kwargs=asked,
             outputs=[*listed, *parts.asked.values()],
             trigger_mode="always_last",
-            **SILENT,
+            **RAW,
         )
         for event, turn in (
             (parts.newer.click, self.newer),
             (parts.page.input, self.go),
             (parts.older.click, self.older),
         ):
-            event(turn, inputs_kwargs=asked, outputs=listed, trigger_mode="always_last", **SILENT)
+            event(turn, inputs_kwargs=asked, outputs=listed, trigger_mode="always_last", **RAW)
         for place in (parts.cards, parts.bar, parts.about, parts.summary):
-            place.act(
+            acted = place.act(
                 self.act,
                 inputs_kwargs={**asked, "kind": parts.kind, "bare": parts.bare},
                 outputs=[
                     *(*listed, parts.picture, parts.pair, parts.about, parts.address),
                     *self._recalling.told,
                 ],
-                **SILENT,
+                **RAW,
             )
+            acted.then(None, js=LOOKED, api_visibility="private")
         parts.address.change(None, parts.address, None, js=FETCH, api_visibility="private")
 
     def look(self, session: Any, page: Any, **asked: Any) -> dict[Component, Any]:
         """The list from its beginning, and what can be asked for."""
         owner = self._shared.owners.of(session)
         updates = self._list(owner, 1, asked)
+        if not any(_period(when := str(asked["when"]))) and when not in AGES:
+            warn(f"{when} is no date that is known here: type a year, month or day: 2026-11-28.")
         for name in ("task", "model", "scheduler"):
             there = self._index.values(owner, name)
+            if asked[name] != ANY and isinstance(asked[name], str) and asked[name] not in there:
+                there.append(asked[name])
             choices = [(value or OWN, value) for value in there if value or name == "scheduler"]
             updates[self._parts.asked[name]] = gr.update(choices=[(ANY, ANY), *choices])
         return updates
@@ -142,7 +155,7 @@ class Browsing:
         do = {
             "look": self._show,
             "compare": self._compare,
-            "favourite": self._favourite,
+            "favourite": partial(self._favourite, bool(told.get("on"))),
             "use": self._use,
         }.get(act)
         try:
@@ -151,6 +164,9 @@ class Browsing:
             if act == "export":
                 return await asyncio.to_thread(self._export, owner, ids, str(kind), bool(bare))
             return await asyncio.to_thread(self._change, owner, ids, act, _whole(page), asked)
+        except PictureNotFound as error:
+            warn(str(error))
+            return await asyncio.to_thread(self._list, owner, _whole(page), asked)
         except (EngineError, OSError, sqlite3.Error) as error:
             warn(str(error))
             return {self._parts.address: ""}
@@ -198,16 +214,19 @@ class Browsing:
 
     def _compare(self, owner: str, ids: Sequence[str]) -> dict[Component, Any]:
         parts = self._parts
-        pair = [self._shared.route.address(path) for _, path in self._found(owner, ids[:2], 2)]
+        pair = [
+            (self._shared.route.address(path), name_of(kept))
+            for kept, path in self._found(owner, ids[:2], 2)
+        ]
         return {
-            parts.pair: gr.update(value=tuple(pair), visible=True),
+            parts.pair: gr.update(value=curtain(pair), visible=True),
             parts.picture: gr.update(visible=False),
             parts.about: "",
         }
 
-    def _favourite(self, owner: str, ids: Sequence[str]) -> dict[Component, Any]:
-        for id in ids:
-            self._index.mark(owner, id, not self._index.find(owner, id).favourite)
+    def _favourite(self, on: bool, owner: str, ids: Sequence[str]) -> dict[Component, Any]:
+        for id in ids[:1]:
+            self._index.mark(owner, id, on)
         return {self._parts.address: ""}  # the page shows it already
 
     def _use(self, owner: str, ids: Sequence[str]) -> dict[Component, Any]:
@@ -217,7 +236,9 @@ class Browsing:
     def _export(
         self, owner: str, ids: Sequence[str], kind: str, bare: bool
     ) -> dict[Component, Any]:
-        paths = [path for _, path in self._found(owner, ids)]
+        paths = [path for _, path in self._found(owner, [*dict.fromkeys(ids)][: MOST + 1])]
+        if len(paths) > MOST:
+            raise EngineError(f"More than {MOST} pictures are chosen: take them along in parts.")
         if kind not in FORMATS:
             return {self._parts.address: ""}
         folder = self._shared.service.history.outputs / owner_folder(owner) / FOLDER

@@ -7,7 +7,7 @@ from html import escape
 from engine.service.index import Kept
 from ui.markup import counted
 
-__all__ = ["bar", "card", "detail", "size_of", "summary"]
+__all__ = ["bar", "card", "detail", "name_of", "size_of", "summary"]
 
 SHOWN = 300
 """Characters of a prompt that a card says."""
@@ -15,7 +15,7 @@ SHOWN = 300
 
 def card(kept: Kept, thumbnail: str) -> str:
     """A picture of the list. thumbnail: its address."""
-    name, id = escape(_name(kept)), escape(kept.id)
+    name, id = escape(name_of(kept)), escape(kept.id)
     star = "true" if kept.favourite else "false"
     return (
         f'<li data-id="{id}"><button type="button" class="look" data-act="look" title="{name}">'
@@ -42,7 +42,7 @@ def bar(total: int, trashed: bool) -> str:
     return (
         f'<div class="bar" role="toolbar" aria-label="Chosen pictures">'
         f'<p>{found}<span class="chosen"></span></p>'
-        f'<button type="button" data-act="all">Choose all</button>{buttons}</div>'
+        f'<button type="button" class="every" data-act="all">Choose all</button>{buttons}</div>'
     )
 
 
@@ -59,7 +59,8 @@ def detail(kept: Kept, address: str, record: Sequence[tuple[str, str]]) -> str:
     name = f"stepwise-{kept.id}.png"
     use = '<button type="button" data-act="use">Use its settings</button>' if record else ""
     return (
-        f'<div class="detail" data-id="{escape(kept.id)}"><p class="said">{escape(_name(kept))}</p>'
+        f'<div class="detail" data-id="{escape(kept.id)}" tabindex="-1">'
+        f'<p class="said">{escape(name_of(kept))}</p>'
         f"<p>{escape(facts)}</p><p>{use}"
         f'<a href="{escape(address)}" download="{escape(name)}">Download PNG</a></p>'
         f"<details><summary>Settings</summary><dl>{rows}</dl></details></div>"
@@ -94,7 +95,7 @@ def size_of(size: int) -> str:
     return f"{size / 1e3:.0f} kB"
 
 
-def _name(kept: Kept) -> str:
+def name_of(kept: Kept) -> str:
     if kept.prompt:
         return kept.prompt if len(kept.prompt) <= SHOWN else f"{kept.prompt[:SHOWN]}…"
     return f"Seed {kept.seed}" if kept.task else kept.id

@@ -4,7 +4,7 @@ import gradio as gr
 
 from ui.history.bind import AGES, ANY, Browsing, Parts
 from ui.history.export import FORMATS
-from ui.pictures import Curtain, Stage
+from ui.pictures import Stage
 from ui.recall import RecallGroup
 from ui.shared import Inputs, Shared
 
@@ -63,7 +63,7 @@ class History:
                     elem_classes="picture",
                     alt_text="",
                 )
-                pair = Curtain(show_label=False, visible=False, elem_classes="curtain")
+                pair = gr.HTML(visible=False, elem_classes="curtain")
                 about = _alive("")
                 bar = _alive("")
                 cards = _alive([], html_template='<ul class="cards">${value.join("")}</ul>')

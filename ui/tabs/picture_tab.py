@@ -1,6 +1,7 @@
 """What the tabs share that begin with a picture."""
 
 import asyncio
+import base64
 import io
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +14,9 @@ from gradio.components import Component
 from engine.errors import EngineError
 from engine.pictures import as_rgb, fit, open_picture
 from engine.service.metadata import read_record
+from ui import markup
 from ui.controls import prompt_group
 from ui.given import connect_upload, upload
-from ui.pictures import Curtain
 from ui.session import NOTHING, kept_in_browser
 from ui.shared import SILENT, Inputs, Shared
 from ui.stage import Result
@@ -94,7 +95,7 @@ class PictureTab(Tab):
 
     def look_closer(self) -> None:
         parts = self.parts
-        curtain = Curtain(show_label=False, visible=False, elem_classes="curtain")
+        curtain = gr.HTML(visible=False, elem_classes="curtain")
         both = gr.Checkbox(False, label="Before / after", elem_classes="both")
         # previews and the film are shown in the place of the picture
         ends = [self.actions.generate.click, parts.film.slider.input]
@@ -108,8 +109,9 @@ class PictureTab(Tab):
             if both and results:
                 owner = self.shared.owners.of(session)
                 pair = await asyncio.to_thread(self._before, results[shown], owner)
+            html = markup.curtain(pair) if pair else ""
             return {
-                curtain: gr.update(value=pair, visible=pair is not None),
+                curtain: gr.update(value=html, visible=pair is not None),
                 parts.picture: gr.update(visible=pair is None),
             }
 
@@ -121,8 +123,9 @@ class PictureTab(Tab):
             **SILENT,
         )
 
-    def _before(self, result: Result, owner: str) -> tuple[bytes, str] | None:
-        """What a result began with as a PNG of its shape, and its address; None if that is gone."""
+    def _before(self, result: Result, owner: str) -> list[tuple[str, str]] | None:
+        """Addresses of what a result began with, in its shape, and of the result, each with its
+        name; None if that is gone."""
         try:
             request = read_record(Path(result.path))["request"]
             before = open_picture(self.shared.service.given(request["image"], owner))
@@ -133,7 +136,8 @@ class PictureTab(Tab):
             return None
         file = io.BytesIO()
         fitted.save(file, "PNG")
-        return file.getvalue(), result.address
+        data = base64.b64encode(file.getvalue()).decode()
+        return [(f"data:image/png;base64,{data}", "Before"), (result.address, "After")]
 
     def show(self, field: str, data: bytes | None, owner: str) -> dict[Component, Any]:
         """Updates that give a picture to the tab, or take it away, as if the person had done so."""

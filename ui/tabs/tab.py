@@ -131,6 +131,7 @@ class Tab(ABC):
                 self.inputs |= self.settings() | count_group() | seed_group(self.parts)
                 self.presets.build(self.inputs, self.actions.starts)
                 self.presets.restore_after(self.tab.select)
+                self.replay.end_with(self.presets.others)
             with gr.Column(elem_classes="beneath"):
                 panel = Panel(self.shared.service)
             call = endpoint(self.shared, self.task, self.about, self.defaults)
