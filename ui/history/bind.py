@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -67,7 +67,7 @@ class Parts:
     page: gr.Number
     of: gr.HTML
     older: gr.Button
-    turning: gr.Row
+    turning: Any  # gr.Row, which is no Component
     picture: Stage
     pair: gr.HTML
     about: gr.HTML
@@ -152,14 +152,14 @@ class Browsing:
         told = told if isinstance(told, dict) else {}
         ids = told["ids"] if isinstance(told.get("ids"), list) else []
         ids, act = [str(id) for id in ids], str(told.get("act"))
-        do = {
+        acts: dict[str, Callable[[str, Sequence[str]], dict[Component, Any]]] = {
             "look": self._show,
             "compare": self._compare,
             "favourite": partial(self._favourite, bool(told.get("on"))),
             "use": self._use,
-        }.get(act)
+        }
         try:
-            if do is not None:
+            if (do := acts.get(act)) is not None:
                 return await asyncio.to_thread(do, owner, ids)
             if act == "export":
                 return await asyncio.to_thread(self._export, owner, ids, str(kind), bool(bare))
