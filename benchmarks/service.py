@@ -18,6 +18,7 @@ from PIL import Image
 from engine.pipelines.request import Request
 from engine.service import Service
 from engine.service.events import Event, Loading, Queued, Saved, Step
+from engine.service.index import FILE
 from engine.service.workers import Worker
 
 __all__ = [
@@ -146,8 +147,10 @@ def pixels(events: Iterable[Event]) -> list[bytes]:
 
 
 def strays(outputs: Path) -> list[str]:
-    """Names of the files there, which nobody announced once `pixels` has taken the others."""
-    return [file.name for file in outputs.rglob("*") if file.is_file()]
+    """Names of the files there, which nobody announced once `pixels` has taken the others; the
+    index is none of them."""
+    names = (file.name for file in outputs.rglob("*") if file.is_file())
+    return [name for name in names if not name.startswith(FILE)]
 
 
 def about(status: dict[str, Any]) -> str:

@@ -269,8 +269,9 @@ class Index:
         anew: read all files, also those that it has. What else is called meanwhile waits for a
         moment at most: the files are read outside the lock.
         """
+        known = {row[0] for row in self._ask("SELECT DISTINCT owner FROM pictures")}
         folders = {path.name for path in self._outputs.iterdir() if _is_own(path) and path.is_dir()}
-        gone = {row[0] for row in self._ask("SELECT DISTINCT owner FROM pictures")} - folders
+        gone = known - folders
         self._change("DELETE FROM pictures WHERE owner = ?", [(folder,) for folder in gone])
         return sum(self._match(folder, anew) for folder in sorted(folders))
 

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -16,6 +17,7 @@ from ui.compare.markup import EMPTY, totals
 from ui.controls import side
 from ui.pictures import PictureRoute
 from ui.session import Owners, kept_in_browser
+from ui.settings import fill
 from ui.shared import Shared
 
 OWNER = Owners(SECRET).session({})
@@ -47,6 +49,11 @@ class Tab:
             )
             names = ("prompt", "steps", "width", "seed", "scheduler", "random_seed")
             self.target = {name: gr.Textbox() for name in names}
+        target: Any = SimpleNamespace(
+            inputs=self.target,
+            bring=lambda values: fill(self.target, values, folder / "models", "text-to-image"),
+        )
+        with page:
             self.run, self.actions = run, (gr.Button(), gr.Button())
         route, owners = PictureRoute(folder / "outputs", SECRET), Owners(SECRET)
         shared = Shared(service, folder / "models", route, owners, session, opened, {})
@@ -56,7 +63,7 @@ class Tab:
             parts=self.parts,
             actions=self.actions,
             run=run,
-            target=self.target,
+            target=target,
         )
 
     async def fill(self, **changes: Any) -> tuple[Board | None, dict[Any, Any]]:
