@@ -185,15 +185,10 @@ class Index:
     def given(self, owner: str) -> set[str]:
         """Names of the pictures that the runs of an owner's pictures began with. Reads all of their
         files."""
-        (many,) = self._ask("SELECT count(*) FROM pictures WHERE owner = ?", [owner_folder(owner)])[
-            0
-        ]
-        kept = [
-            one
-            for trashed in (False, True)
-            for one in self.pictures(owner, Wanted(trashed=trashed), limit=many)
-        ]
-        asked = (_record(self.path(owner, one)).get("request") for one in kept)
+        rows = self._ask(
+            f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE owner = ?", [owner_folder(owner)]
+        )
+        asked = (_record(self.path(owner, _kept(row))).get("request") for row in rows)
         names = (one.get(name) for one in asked if isinstance(one, dict) for name in PICTURES)
         return {name for name in names if isinstance(name, str)}
 

@@ -6,6 +6,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from engine.service.recall import recall
 from tests.browser.studio import Server, Studio
+from tests.browser.test_accessibility import violations
 from tests.browser.test_recall import drop, newest
 
 
@@ -45,16 +46,25 @@ def test_a_picture_is_found_sorted_compared_and_comes_back(
 
     compare = tab(studio).get_by_role("button", name="Compare two")
     expect(compare).to_be_disabled()
-    for box in cards(studio).locator("input").all():
-        box.check()
+    tab(studio).get_by_role("button", name="Choose these 2").click()
     compare.click()
     expect(tab(studio).locator(".curtain img").first).to_be_visible()
+    slider = tab(studio).get_by_label("How much is seen of a blue ball")
+    expect(slider).to_be_focused()
+    slider.press("ArrowLeft")
+    expect(tab(studio).locator(".behind")).to_have_attribute("style", "--at: 49%;")
+    assert violations(studio) == {}
 
     tab(studio).get_by_text("JPEG", exact=True).click()
     with studio.page.expect_download() as download:
         tab(studio).get_by_role("button", name="Download chosen").click()
     assert download.value.suggested_filename.endswith(".zip")
-    cards(studio).locator("input").first.uncheck()
+    search.fill("cube")  # cards take each other's places, but what is chosen is the picture
+    expect(cards(studio)).to_have_count(1)
+    expect(tab(studio).locator(".bar")).to_contain_text("1 picture, 1 chosen")
+    search.fill("")
+    expect(cards(studio)).to_have_count(2)
+    expect(cards(studio).locator("input:checked")).to_have_count(1)
     with studio.page.expect_download() as download:
         tab(studio).get_by_role("button", name="Download chosen").click()
     assert recall(download.value.path().read_bytes()).settings["prompt"] == "a red cube"
