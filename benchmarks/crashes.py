@@ -128,9 +128,9 @@ def broken(outputs: Path, told: Told) -> list[str]:
     return problems
 
 
-def measure(kills: int, outputs: Path) -> tuple[Told, list[str]]:
+def measure(kills: int, outputs: Path, seed: int = 0) -> tuple[Told, list[str]]:
     """What was announced over so many kills, and what is broken of it."""
-    told, problems, pick = Told(), list[str](), random.Random(0)
+    told, problems, pick = Told(), list[str](), random.Random(seed)
     for number in range(kills):
         told.hear(crash(outputs, pick.uniform(0, LONGEST)))
         if number % 20 == 19 or number == kills - 1:  # all of them, each time
@@ -141,12 +141,13 @@ def measure(kills: int, outputs: Path) -> tuple[Told, list[str]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.work:
         asyncio.run(work(options.work))
     with tempfile.TemporaryDirectory() as folder:
-        told, problems = measure(options.kills, Path(folder) / "outputs")
+        told, problems = measure(options.kills, Path(folder) / "outputs", options.seed)
     print(
         f"{options.kills} kills, {len(told.saved)} pictures announced, {len(told.favourite)} "
         f"favourites, {len(told.trashed)} in the trash: {len(problems)} broken promises"
