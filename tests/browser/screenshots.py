@@ -10,6 +10,7 @@ from tests.repository import ROOT
 
 PROMPT = "a large shiny red sphere on a wooden floor"
 BUSY = "a large shiny red sphere and a small matte blue cube on a wooden floor, pink background"
+DRAWN = (PROMPT, "a yellow cone and a purple cylinder, sunset background", "a small blue cube")
 TABS = {"text-to-image": "screenshot", "unconditional": "screenshot-unconditional"}
 VIEWS = {
     "": {"viewport": {"width": 1280, "height": 900}},
@@ -44,6 +45,21 @@ def main(folder: Path) -> None:
                 studio.page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
                 studio.page.screenshot(
                     path=folder / f"screenshot-compare{view}.png", full_page=True
+                )
+            for view, options in VIEWS.items():
+                studio = Studio(browser.new_page(**options), server.url)
+                for prompt in DRAWN:
+                    studio.run(prompt, Pictures=6)
+                studio.page.evaluate("document.querySelector('[data-tab-id=history]').click()")
+                tab = studio.page.locator("#tab-history")
+                for star in (1, 4, 9):
+                    tab.locator(".star").nth(star).click()
+                tab.locator(".look").nth(1).click()
+                tab.locator(".detail").wait_for()
+                studio.page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
+                studio.page.wait_for_timeout(1000)
+                studio.page.screenshot(
+                    path=folder / f"screenshot-history{view}.png", full_page=True
                 )
 
 
