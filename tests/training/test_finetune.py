@@ -43,8 +43,8 @@ def base(tmp_path_factory):
     """A random text-to-image model at toy size, as `export` writes one."""
     folder = tmp_path_factory.mktemp("base")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(autoencoder.CONFIG, "block_out_channels", (8, 8, 8))
-        patch.setitem(diffusion.UNET, "block_out_channels", (16, 16, 80))
+        patch.setitem(autoencoder.CONFIG, "block_out_channels", (8, 8, 8, 8))
+        patch.setitem(diffusion.UNET, "block_out_channels", (16, 80))
         torch.manual_seed(0)
         tokenizer = make_tokenizer(folder / "words")
         vae = AutoencoderKL(**autoencoder.CONFIG)

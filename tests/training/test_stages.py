@@ -25,8 +25,8 @@ def shards(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setitem(autoencoder.CONFIG, "block_out_channels", (8, 8, 8))
-    monkeypatch.setitem(diffusion.UNET, "block_out_channels", (16, 16, 32))
+    monkeypatch.setitem(autoencoder.CONFIG, "block_out_channels", (8, 8, 8, 8))
+    monkeypatch.setitem(diffusion.UNET, "block_out_channels", (16, 32))
     monkeypatch.setitem(unconditional.UNET, "block_out_channels", (8, 8, 32, 32))
     torch.manual_seed(0)
 
