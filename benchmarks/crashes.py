@@ -114,7 +114,7 @@ def broken(outputs: Path, told: Told) -> list[str]:
     if files.keys() != kept.keys():
         problems.append(f"index and files differ in {len(files.keys() ^ kept.keys())} pictures")
     for id, path in files.items():
-        if (TRASH in path.parts) != kept[id].trashed:
+        if id in kept and (TRASH in path.parts) != kept[id].trashed:
             problems.append(f"{id} is in the trash or not, the index says otherwise")
         try:
             with Image.open(path) as image:

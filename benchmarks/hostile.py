@@ -28,7 +28,7 @@ SECONDS, MEMORY = 1.0, 64 * 2**20
 NAMES = ("stepwise", "parameters", "prompt", "workflow", "invokeai_metadata", "sd-metadata")
 
 
-def png(texts: dict[str, str]) -> bytes:
+def png(texts: Mapping[str, str]) -> bytes:
     """A small picture with texts."""
     info, file = PngInfo(), BytesIO()
     for name, text in texts.items():

@@ -26,7 +26,7 @@ from engine.service.frames import jpeg
 from engine.service.index import TRASH
 from ui.secret import is_signed, sign
 
-__all__ = ["PictureRoute", "Shelf", "Stage", "address_of"]
+__all__ = ["PictureRoute", "Shelf", "Stage", "address_of", "inline"]
 
 SMALL = 256
 """Pixels along the longer edge of a thumbnail."""
@@ -107,6 +107,11 @@ def media_type(head: bytes) -> str:
     return "image/webp" if head[8:12] == b"WEBP" else "image/png"
 
 
+def inline(data: bytes) -> str:
+    """An address that is the file itself."""
+    return f"data:{media_type(data[:12])};base64,{base64.b64encode(data).decode()}"
+
+
 class Stage(gr.Image):
     """An image that takes a file's bytes (a preview) or an address of PictureRoute."""
 
@@ -114,9 +119,7 @@ class Stage(gr.Image):
 
     def postprocess(self, value: bytes | str | None) -> ImageData | None:  # type: ignore[override]
         if isinstance(value, bytes):
-            data = base64.b64encode(value).decode()
-            kind = media_type(value[:12])
-            return ImageData(url=f"data:{kind};base64,{data}", orig_name="preview")
+            return ImageData(url=inline(value), orig_name="preview")
         return address_of(value) if value else None
 
 

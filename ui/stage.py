@@ -1,6 +1,5 @@
 """The half of a tab where the picture is: picture, status, facts, results."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -12,7 +11,7 @@ from gradio.components import Component
 from engine.service.events import Saved
 from ui import markup
 from ui.film import NO_REEL, Film, Reel
-from ui.pictures import PictureRoute, Shelf, Stage
+from ui.pictures import PictureRoute, Shelf, Stage, inline
 from ui.shared import SILENT
 from ui.stream import IDLE, View
 
@@ -146,7 +145,7 @@ def describe_unsaved(pictures: Sequence[bytes]) -> str:
     one = len(pictures) == 1
     which = "This picture is" if one else f"{len(pictures)} pictures are"
     links = "".join(
-        f'<a href="data:image/png;base64,{base64.b64encode(png).decode()}" '
+        f'<a href="{inline(png)}" '
         f'download="stepwise-unsaved-{number}.png">Download PNG{"" if one else f" {number}"}</a>'
         for number, png in enumerate(pictures, 1)
     )

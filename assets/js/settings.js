@@ -35,11 +35,13 @@
   stepwise.named = (names, values) =>
     Object.fromEntries(names.map((name, index) => [name, values[index]]));
 
+  // Has the browser save what lies at an address under a name.
+  stepwise.fetch = (href, download) =>
+    Object.assign(document.createElement("a"), { href, download }).click();
+
   stepwise.download = (name, value) => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([JSON.stringify(value, null, 2)]));
-    link.download = name;
-    link.click();
-    URL.revokeObjectURL(link.href);
+    const address = URL.createObjectURL(new Blob([JSON.stringify(value, null, 2)]));
+    stepwise.fetch(address, name);
+    URL.revokeObjectURL(address);
   };
 })();

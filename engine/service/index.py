@@ -16,7 +16,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from typing import Any
 from engine.errors import EngineError
 from engine.pipelines.tasks import PICTURES
 from engine.service.disk import PARTIAL, append_line, make_folder
-from engine.service.metadata import read_record
+from engine.service.metadata import read_request
 
 __all__ = ["FILE", "TRASH", "Index", "Kept", "PictureNotFound", "Wanted", "owner_folder"]
 
@@ -78,6 +78,7 @@ COLUMNS = tuple(field.name for field in fields(Kept))
 TEXTS = ("task", "model", "scheduler", "prompt")
 NUMBERS = ("seed", "width", "height")
 """Those that a record of a run says."""
+SELECT = f"SELECT {', '.join(COLUMNS)} FROM pictures"
 ENTER = (
     f"INSERT OR REPLACE INTO pictures (owner, {', '.join(COLUMNS)}) "
     f"VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
@@ -139,16 +140,13 @@ class Index:
 
     def note(self, path: Path, owner: str) -> None:
         """Enter a picture that is on disk. Raises OSError."""
-        row = _row(path, owner_folder(owner), False)
-        with self._lock:
-            self._change(ENTER, [row])
+        self._change(ENTER, [_row(path, owner_folder(owner), False)])
 
     def pictures(self, owner: str, wanted: Wanted, skip: int = 0, limit: int = 50) -> list[Kept]:
         """So many of the newest, after so many newer ones."""
         text, values = _where(owner, wanted)
         rows = self._ask(
-            f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE {text} "
-            "ORDER BY created DESC, id DESC LIMIT ? OFFSET ?",
+            f"{SELECT} WHERE {text} ORDER BY created DESC, id DESC LIMIT ? OFFSET ?",
             [*values, limit, skip],
         )
         return [_kept(row) for row in rows]
@@ -169,12 +167,14 @@ class Index:
     def spare(self, owner: str, room: int, most: int) -> list[Kept]:
         """What to give up for all that stays to take no more than `room` bytes, `most` pictures of
         it: first what is in the trash, then the oldest that are no favourites."""
+        if (left := self.size(owner)) <= room:
+            return []
         rows = self._ask(
-            f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE owner = ? AND (trashed OR NOT "
-            "favourite) ORDER BY trashed DESC, created, id LIMIT ?",
+            f"{SELECT} WHERE owner = ? AND (trashed OR NOT favourite) "
+            "ORDER BY trashed DESC, created, id LIMIT ?",
             [owner_folder(owner), most],
         )
-        left, given = self.size(owner), []
+        given = []
         for kept in map(_kept, rows):
             if left <= room:
                 break
@@ -185,11 +185,9 @@ class Index:
     def given(self, owner: str) -> set[str]:
         """Names of the pictures that the runs of an owner's pictures began with. Reads all of their
         files."""
-        rows = self._ask(
-            f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE owner = ?", [owner_folder(owner)]
-        )
-        asked = (_record(self.path(owner, _kept(row))).get("request") for row in rows)
-        names = (one.get(name) for one in asked if isinstance(one, dict) for name in PICTURES)
+        rows = self._ask(f"{SELECT} WHERE owner = ?", [owner_folder(owner)])
+        asked = (read_request(self.path(owner, _kept(row))) for row in rows)
+        names = (one.get(name) for one in asked for name in PICTURES)
         return {name for name in names if isinstance(name, str)}
 
     def values(self, owner: str, name: str) -> list[str]:
@@ -203,10 +201,7 @@ class Index:
 
     def find(self, owner: str, id: str) -> Kept:
         """Raises PictureNotFound."""
-        rows = self._ask(
-            f"SELECT {', '.join(COLUMNS)} FROM pictures WHERE owner = ? AND id = ?",
-            [owner_folder(owner), _text(id)],
-        )
+        rows = self._ask(f"{SELECT} WHERE owner = ? AND id = ?", [owner_folder(owner), _text(id)])
         if not rows:
             raise PictureNotFound("The picture is not here (any more).")
         return _kept(rows[0])
@@ -375,15 +370,8 @@ def _is_own(path: Path) -> bool:
     return not path.is_symlink()
 
 
-def _record(path: Path) -> Mapping[str, Any]:
-    with contextlib.suppress(LookupError):
-        return read_record(path)
-    return {}
-
-
 def _row(path: Path, folder: str, trashed: bool) -> tuple[Any, ...]:
-    asked = _record(path).get("request")
-    asked = asked if isinstance(asked, dict) else {}
+    asked = read_request(path)
     told: dict[str, Any] = {name: _text(asked.get(name)) for name in TEXTS}
     told |= {name: _number(asked.get(name)) for name in NUMBERS}
     about = path.stat()

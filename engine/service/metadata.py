@@ -15,7 +15,7 @@ from engine.pipelines.request import Request
 from engine.service.foreign import read_json_text
 from engine.service.infotext import PARAMETERS
 
-__all__ = ["CHUNK", "describe", "encode_png", "read_record"]
+__all__ = ["CHUNK", "describe", "encode_png", "read_request"]
 
 CHUNK = "stepwise"
 
@@ -46,16 +46,16 @@ def describe(
     }
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """The record of a PNG of ours; raises LookupError where there is none that can be read."""
+def read_request(path: Path) -> Mapping[str, Any]:
+    """The fields of the request in the record of a PNG of ours; none where there is no such record,
+    or none that can be read."""
     try:
         with Image.open(path, formats=("PNG",)) as image:
             record = read_json_text(image.info.get(CHUNK))
-    except (*DAMAGE, Image.DecompressionBombError) as error:
-        raise LookupError(f"{path.name} cannot be read: {error}") from None
-    if record is None:
-        raise LookupError(f"{path.name} holds no record")
-    return record
+    except (*DAMAGE, Image.DecompressionBombError):
+        return {}
+    asked = (record or {}).get("request")
+    return asked if isinstance(asked, dict) else {}
 
 
 def encode_png(image: Image.Image, record: Mapping[str, Any], infotext: str = "") -> bytes:

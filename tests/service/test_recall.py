@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
+from benchmarks.hostile import png
 from engine.errors import PictureError
 from engine.pipelines.request import Request
 from engine.service.infotext import write_infotext
@@ -19,14 +19,6 @@ from engine.service.recall import Recalled, recall
 NAME = "a" * 64
 Row = tuple[Mapping[str, str], dict[str, Any], dict[str, str]]
 """Texts of a file; settings that are recalled; what is left out, without what all rows do."""
-
-
-def png(texts: Mapping[str, str]) -> bytes:
-    info, file = PngInfo(), io.BytesIO()
-    for keyword, text in texts.items():
-        info.add_text(keyword, text)
-    Image.new("RGB", (8, 8)).save(file, "PNG", pnginfo=info)
-    return file.getvalue()
 
 
 INFOTEXT = (

@@ -18,7 +18,7 @@ from gradio.components import Component
 
 from engine.errors import EngineError
 from engine.service.index import Kept, PictureNotFound, Wanted, owner_folder
-from engine.service.metadata import read_record
+from engine.service.metadata import read_request
 from ui.history.export import FOLDER, FORMATS, pack
 from ui.history.markup import bar, card, detail, name_of, summary
 from ui.markup import curtain
@@ -43,13 +43,7 @@ MOST = 500
 """Pictures that are taken along at once."""
 
 LOOKED = "() => window.stepwise.looked()"
-FETCH = """(address) => {
-  if (!address) return;
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = address.split("/").pop();
-  link.click();
-}"""
+FETCH = "(address) => address && window.stepwise.fetch(address, address.split('/').pop())"
 
 
 @dataclass(frozen=True)
@@ -304,13 +298,8 @@ def _period(text: str) -> tuple[float | None, float | None]:
 
 def _settings(path: Path) -> list[tuple[str, str]]:
     """Of a picture that has a record of a run; none of a grid."""
-    try:
-        asked = read_record(path).get("request")
-    except LookupError:
-        return []
-    if not isinstance(asked, dict):
-        return []
-    texts = {n: v if isinstance(v, str) else json.dumps(v) for n, v in asked.items()}
+    asked = read_request(path).items()
+    texts = {n: v if isinstance(v, str) else json.dumps(v) for n, v in asked}
     return [
         (name.replace("_", " "), text)
         for name, text in texts.items()

@@ -45,12 +45,8 @@ def encoded(path: Path, kind: str, bare: bool) -> bytes:
         if not bare and len(record := str(image.info.get(CHUNK, ""))) < ROOM:
             exif[DESCRIPTION] = record
         plain = image.convert("RGB")
-    if kind == "PNG":
-        plain.save(file, "PNG")
-    elif kind == "WebP":
-        plain.save(file, "WEBP", quality=92, exif=exif)
-    else:
-        plain.save(file, "JPEG", quality=92, exif=exif)
+    how = {} if kind == "PNG" else {"quality": 92, "exif": exif}
+    plain.save(file, kind, **how)
     return file.getvalue()
 
 

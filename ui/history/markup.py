@@ -96,6 +96,7 @@ def size_of(size: int) -> str:
 
 
 def name_of(kept: Kept) -> str:
+    """What a picture is called: its prompt, or else its seed."""
     if kept.prompt:
         return kept.prompt if len(kept.prompt) <= SHOWN else f"{kept.prompt[:SHOWN]}…"
     return f"Seed {kept.seed}" if kept.task else kept.id

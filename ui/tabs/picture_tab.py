@@ -1,7 +1,6 @@
 """What the tabs share that begin with a picture."""
 
 import asyncio
-import base64
 import io
 from dataclasses import dataclass
 from functools import partial
@@ -13,10 +12,11 @@ from gradio.components import Component
 
 from engine.errors import EngineError
 from engine.pictures import as_rgb, fit, open_picture
-from engine.service.metadata import read_record
+from engine.service.metadata import read_request
 from ui import markup
 from ui.controls import prompt_group
 from ui.given import connect_upload, upload
+from ui.pictures import inline
 from ui.session import NOTHING, kept_in_browser
 from ui.shared import SILENT, Inputs, Shared
 from ui.stage import Result
@@ -127,7 +127,7 @@ class PictureTab(Tab):
         """Addresses of what a result began with, in its shape, and of the result, each with its
         name; None if that is gone."""
         try:
-            request = read_record(Path(result.path))["request"]
+            request = read_request(Path(result.path))
             before = open_picture(self.shared.service.given(request["image"], owner))
             how = request.get("fit", "crop")
             fitted = fit(as_rgb(before), result.width, result.height, how)
@@ -136,8 +136,7 @@ class PictureTab(Tab):
             return None
         file = io.BytesIO()
         fitted.save(file, "PNG")
-        data = base64.b64encode(file.getvalue()).decode()
-        return [(f"data:image/png;base64,{data}", "Before"), (result.address, "After")]
+        return [(inline(file.getvalue()), "Before"), (result.address, "After")]
 
     def show(self, field: str, data: bytes | None, owner: str) -> dict[Component, Any]:
         """Updates that give a picture to the tab, or take it away, as if the person had done so."""
