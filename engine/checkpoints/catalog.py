@@ -8,8 +8,8 @@ from typing import Any
 
 from engine.checkpoints.layout import INDEX_NAME, MODEL, SCHEDULER, Files
 from engine.checkpoints.repository import part_folder
-from engine.config import read_json
 from engine.errors import CheckpointError, EngineError
+from engine.json_files import read_json
 from engine.pipelines.tasks import tasks_of
 
 __all__ = ["ModelInfo", "find_model", "list_models"]

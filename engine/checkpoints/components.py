@@ -1,12 +1,13 @@
 """The parts of a checkpoint, each loaded by the class that `model_index.json` names."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from engine.checkpoints.header import Shape
 from engine.checkpoints.layout import (
     INDEX_NAME,
     MODEL,
@@ -17,9 +18,10 @@ from engine.checkpoints.layout import (
     Files,
 )
 from engine.checkpoints.repository import part_folder
+from engine.checkpoints.settings import TEXT_PREFIX, check_settings, check_tokenizer
 from engine.checkpoints.weights import MAX_SHARD_SIZE, check_file, local_weights, write_weights
-from engine.config import read_json
 from engine.errors import CheckpointError
+from engine.json_files import read_json
 from engine.memory import is_out_of_memory
 from engine.models.model import Model
 from engine.schedulers.registry import SCHEDULER_CLASSES
@@ -28,6 +30,7 @@ __all__ = [
     "CLASSES",
     "Kind",
     "Spec",
+    "check_component",
     "component_files",
     "kind_of",
     "load_component",
@@ -36,18 +39,6 @@ __all__ = [
 ]
 
 TEXT_STEM = "model"
-TEXT_PREFIX = "text_model."
-REFUSED_SETTINGS = {
-    "_attn_implementation",
-    "attn_implementation",
-    "auto_map",
-    "backbone",
-    "quantization_config",
-    "transformers_weights",
-    "use_pretrained_backbone",
-    "use_timm_backbone",
-}
-"""Settings by which a configuration would have transformers open something else."""
 
 
 @dataclass(frozen=True)
@@ -94,17 +85,13 @@ def _load_transformer(cls: str) -> Load:
     def load(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
         import transformers
 
-        paths = local_weights(folder, TEXT_STEM, variant)
+        paths, found = local_weights(folder, TEXT_STEM, variant), dict[str, Shape]()
         for path in paths:
-            check_file(path)
-        if refused := sorted(_refused(read_json(folder / TEXT.config))):
-            raise CheckpointError(
-                f"{folder / TEXT.config} sets {', '.join(refused)}, which can name files or code "
-                "other than the weights that were checked: remove it where you trust the "
-                "checkpoint."
-            )
+            found |= check_file(path)
+        kind = getattr(transformers, cls)
+        check_settings(folder / TEXT.config, kind, found)
         try:
-            model, report = getattr(transformers, cls).from_pretrained(
+            model, report = kind.from_pretrained(
                 folder,
                 dtype=dtype,
                 variant=variant,
@@ -127,16 +114,10 @@ def _load_transformer(cls: str) -> Load:
     return load
 
 
-def _refused(config: Mapping[str, Any]) -> set[str]:
-    """The refused settings that a configuration, or one within it, has a value for."""
-    found = {key for key in REFUSED_SETTINGS & config.keys() if config[key]}
-    parts = [value for value in config.values() if isinstance(value, Mapping)]
-    return found.union(*map(_refused, parts))
-
-
 def _load_tokenizer(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
     from transformers import CLIPTokenizer
 
+    check_tokenizer(folder, TOKENIZER)
     if not (folder / "tokenizer.json").is_file():
         for name in ("vocab.json", "merges.txt"):
             if not (folder / name).is_file():
@@ -203,7 +184,31 @@ def load_component(
     place = part_folder(folder, name, kind.files)
     if not place.is_dir():
         raise CheckpointError(f"{place} is missing: the checkpoint is not complete.")
-    return kind.load(place, dtype, variant)
+    try:
+        return kind.load(place, dtype, variant)
+    except CheckpointError:
+        raise
+    except Exception as error:  # of other libraries: whatever comes of what they read
+        if is_out_of_memory(error):  # the files are as they should be
+            raise
+        raise CheckpointError(
+            f"{place / kind.files.config} or a file beside it cannot be used "
+            f"({type(error).__name__}: {str(error).partition(chr(10))[0]}): fetch it again."
+        ) from error
+
+
+def check_component(folder: Path, name: str, spec: Spec, variant: str | None = None) -> None:
+    """Read the configuration of a component and the headers of its weights, which takes no time
+    and no memory.
+
+    Raises `CheckpointError`.
+    """
+    files = kind_of(folder, name, spec).files
+    place = part_folder(folder, name, files)
+    read_json(place / files.config)
+    if files.weights is not None:
+        for path in local_weights(place, files.weights, variant):
+            check_file(path)
 
 
 def component_files(folder: Path, name: str, spec: Spec) -> list[Path]:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 from huggingface_hub import split_torch_state_dict_into_shards
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from engine.checkpoints.header import Shape, read_header
 from engine.checkpoints.layout import (
     pick_weights,
     stored_weights,
@@ -33,8 +34,6 @@ __all__ = [
 
 MAX_SHARD_SIZE = "10GB"
 
-Shape = tuple[int, ...]
-LFS_MARK = b"version https://git-lfs"
 OLD_KEY = re.compile(r"(.*\battentions\.\d+\.)(query|key|value|proj_attn)(\.(?:weight|bias))")
 NEW_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 """Attention over pixels had other names in files made before 2023."""
@@ -59,18 +58,7 @@ def local_weights(folder: Path, stem: str, variant: str | None = None) -> list[P
 
 def check_file(path: Path) -> dict[str, Shape]:
     """Read the header of a safetensors file: key -> shape. A `CheckpointError` names the damage."""
-    with path.open("rb") as file:
-        if file.read(len(LFS_MARK)) == LFS_MARK:
-            raise CheckpointError(
-                f"{path} is a Git LFS pointer, not the weights: run `git lfs pull` in its folder."
-            )
-    try:
-        with safe_open(path, framework="pt", device="cpu") as tensors:
-            return {key: tuple(tensors.get_slice(key).get_shape()) for key in tensors.keys()}
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{path} is damaged or truncated ({error}): fetch it again."
-        ) from None
+    return read_header(path)
 
 
 def read_tensors(

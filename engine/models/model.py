@@ -1,5 +1,6 @@
 """What every model of ours shares: configuration, loading, saving."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,13 +16,22 @@ from engine.checkpoints.weights import (
     weights_dtype,
     write_weights,
 )
-from engine.config import Configured, read_json
-from engine.errors import CheckpointError
+from engine.config import Configured
+from engine.errors import CheckpointError, EngineError
+from engine.json_files import read_json
 from engine.neutral import check_neutral, without_hints
 
 __all__ = ["Model"]
 
 WEIGHTS_STEM = "diffusion_pytorch_model"
+LAYERS = (
+    "layers_per_block",
+    "num_decoder_blocks",
+    "num_encoder_blocks",
+    "transformer_layers_per_block",
+)
+MOST_LAYERS = 1000
+"""So many take a second to build; those that are known have 60 at most."""
 
 
 class Model(Configured, nn.Module):
@@ -82,7 +92,14 @@ class Model(Configured, nn.Module):
         folder = locate(pretrained_model_name_or_path, subfolder, MODEL, hub, variant)
         model = cls._on_meta(folder / cls.config_name)
         expected = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
-        tensors = read_tensors(local_weights(folder, WEIGHTS_STEM, variant), expected, dtype)
+        paths = local_weights(folder, WEIGHTS_STEM, variant)
+        tensors = read_tensors(paths, expected, dtype)
+        for key, tensor in tensors.items():
+            if not tensor.is_floating_point():
+                raise CheckpointError(
+                    f"{paths[0]}: {key} is of {tensor.dtype}, and floating-point numbers are "
+                    "needed: take a version of the model that is not quantised."
+                )
         model.load_state_dict(tensors, strict=True, assign=True)
         return model.eval()
 
@@ -117,15 +134,31 @@ class Model(Configured, nn.Module):
     def _on_meta(cls, path: Path) -> Self:
         config = read_json(path)
         try:
+            _check_layers(config)
             with torch.device("meta"):
                 return cls.from_config(config)
-        except CheckpointError:
-            raise
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except EngineError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: {error}.") from None
 
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}: {self.num_parameters():,} parameters, {self.dtype} on "
             f"{self.device}\n{self.config.to_json()}"
+        )
+
+
+def _check_layers(config: Mapping[str, Any]) -> None:
+    """Refuse so many layers that building them would not end; the class tells what is no number."""
+    widths = config.get("block_out_channels")
+    count = len(widths) if isinstance(widths, list) else 1
+    for key in LAYERS:
+        value = config.get(key)
+        numbers = value if isinstance(value, list) else [value]
+        count *= max((number for number in numbers if isinstance(number, int)), default=1)
+    if count > MOST_LAYERS:
+        keys = ", ".join(config.keys() & {"block_out_channels", *LAYERS})
+        raise CheckpointError(
+            f"it asks for {count:,} layers by {keys}; at most {MOST_LAYERS:,} are built."
         )

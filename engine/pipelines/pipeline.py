@@ -10,7 +10,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from engine.checkpoints.components import kind_of, load_component, save_component
+from engine.checkpoints.components import (
+    check_component,
+    kind_of,
+    load_component,
+    save_component,
+)
 from engine.checkpoints.layout import INDEX_NAME
 from engine.checkpoints.repository import Hub, fetch_parts, open_source, require_safetensors
 from engine.checkpoints.weights import MAX_SHARD_SIZE, weights_dtype
@@ -91,6 +96,8 @@ class DiffusionPipeline:
         plan = make_plan(folder, components, kind=kind)
         files = {part: kind_of(folder, part, spec).files for part, spec in plan.specs.items()}
         folder, variants = fetch_parts(source, files, variant)
+        for part, spec in plan.specs.items():  # of all, before memory is made for any
+            check_component(folder, part, spec, variants[part])
         pipeline = plan.build(
             lambda part, spec: load_component(folder, part, spec, dtype, variants[part])
         )

@@ -76,7 +76,7 @@ def make_plan(
 def _class_for(folder: Path, class_name: str, task: str | None) -> "type[DiffusionPipeline]":
     if class_name not in PIPELINES:
         raise CheckpointError(
-            f"pipeline class {class_name!r} is not supported; "
+            f"{folder / INDEX_NAME}: pipeline class {class_name[:100]!r} is not supported; "
             f"supported are: {', '.join(PIPELINES)}."
         )
     if task is not None and task not in tasks_of(class_name):

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Self
 
 from engine.checkpoints.layout import SCHEDULER
 from engine.checkpoints.repository import Hub, locate
-from engine.config import Tabled, read_json
+from engine.config import Tabled
+from engine.json_files import read_json
 from engine.neutral import check_neutral, without_hints
 from engine.schedulers import tables
 
@@ -39,7 +40,8 @@ class Settings(Tabled):
     positional = 5
     optional = frozenset({"schedule_type"})
     limits = {
-        **dict.fromkeys(("num_train_timesteps", "solver_order", "original_inference_steps"), COUNT),
+        **dict.fromkeys(("num_train_timesteps", "original_inference_steps"), (1, 10**6)),
+        "solver_order": COUNT,
         **dict.fromkeys(("sigma_min", "sigma_max", "sigma_data", "rho"), POSITIVE),
         **dict.fromkeys(("shift", "flow_shift", "clip_sample_range", "sample_max_value"), POSITIVE),
         **dict.fromkeys(("beta_start", "beta_end"), (1e-9, 0.9999)),

@@ -14,8 +14,9 @@ from engine.checkpoints.catalog import find_model
 from engine.checkpoints.components import Spec, component_files, kind_of, read_index
 from engine.checkpoints.repository import part_folder
 from engine.checkpoints.weights import check_file
-from engine.config import Config, read_json
+from engine.config import Config
 from engine.errors import CheckpointError
+from engine.json_files import read_json
 from engine.pictures import as_rgb, depth_picture, open_picture
 from engine.pipelines.depth_to_image import estimate_depth
 from engine.pipelines.limits import check_text

@@ -24,6 +24,11 @@ TUNING = {"GOMP_SPINCOUNT": "3000", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """Threads that wait soon sleep instead of spinning, or a busy machine slows a run many times; and
 large tensors lie in huge pages, as fresh small ones cost more than the sums in them."""
 
+CAUSES = {signal.SIGKILL: "out of memory"}
+"""What else than a bug ends a process by a signal."""
+if os.name == "posix":
+    CAUSES[signal.SIGBUS] = "a file of the model that changed while it was read"
+
 
 class Worker(ABC):
     """Starts once, ends once. All but `messages` and `ended` return at once."""
@@ -89,7 +94,8 @@ class ProcessWorker(Worker):
             code = self._process.wait()
         if code >= 0:
             return f"exit code {code}"
-        return f"signal {-code}" + (", perhaps out of memory" if -code == signal.SIGKILL else "")
+        cause = CAUSES.get(-code)
+        return f"signal {-code}" + (f", perhaps {cause}" if cause else "")
 
 
 class InProcessWorker(Worker):
