@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from xdist.scheduler import LoadFileScheduling
+
+from tests.checkpoints.hub import StandIn, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -226,3 +229,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("no small disk can be mounted here")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """A Hub on loopback; no other address can be looked up meanwhile."""
+    look_up = socket.getaddrinfo
+
+    def only_here(host: object, *args: object, **kwargs: object) -> object:
+        assert host in ("127.0.0.1", "localhost"), f"{host} was asked"
+        return look_up(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", only_here)
+    with serving() as stand_in:
+        monkeypatch.setenv("HF_ENDPOINT", stand_in.url)
+        yield stand_in

@@ -82,7 +82,7 @@ class HubModels:
         patterns = tuple(part.strip() for part in text.split(",") if part.strip())
         if not patterns or not all(re.fullmatch(r"[\w.*-]+/[\w.*-]+", one) for one in patterns):
             raise EngineError(
-                f"hub is {text!r}: give 'off', 'all', or names of repositories with commas "
+                f"--hub is {text!r}: give 'off', 'all', or names of repositories with commas "
                 "between, as 'name/repository' or 'name/*'."
             )
         return cls(patterns)
@@ -104,6 +104,12 @@ class HubModels:
             f"{repo} may not be used here; of the Hub {offer}. Who runs this studio decides it by "
             "--hub."
         )
+
+    def check_model(self, name: object) -> None:
+        """Raise `EngineError` for the name of one from the Hub that may not be used; any other
+        passes."""
+        if isinstance(name, str) and "/" in name:
+            self.check(split_name(name)[0])
 
     def list(self) -> dict[str, Path]:
         """The models that are here whole and can be run: name -> folder."""

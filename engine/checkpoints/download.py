@@ -1,5 +1,6 @@
 """A model from the Hub into the cache that all libraries share: first the plan, then the files."""
 
+import os
 import re
 import shutil
 import time
@@ -126,19 +127,22 @@ class Download:
         """
         self.plan.check_room(self._cache)
         snapshot = Snapshot(self.plan.repo, Hub(self.plan.commit, self._cache))
+        root = repo_folder(self._cache, self.plan.repo) / "snapshots" / self.plan.commit
         with snapshot.explained():
             for file in self.plan.files:
-                self._fetch(snapshot, file)
-            self._file = ""
-            return snapshot.fetch([file.path for file in self.plan.files])
+                self._file = file.path
+                self._fetch(snapshot, file, root / file.path)
+        self._file = ""
+        return root
 
-    def _fetch(self, snapshot: Snapshot, file: RemoteFile) -> None:
+    def _fetch(self, snapshot: Snapshot, file: RemoteFile, path: Path) -> None:
         blob = _blob(self._cache, self.plan.repo, file)
-        self._file = file.path
         with self._alone(blob):
-            if not _is_here(blob, file):
+            if not _is_here(blob, file) and not _is_here(path, file):
                 url, headers = snapshot.request(file.path)
                 self._transfer.fetch(url, headers, file, blob)
+        if not _is_here(path, file):
+            _link(blob, path)
 
     @contextmanager
     def _alone(self, blob: Path) -> Iterator[None]:
@@ -174,7 +178,8 @@ def plan_download(name: str, variant: str | None = BEST, hub: HubModels = ALL) -
         repo, _ = split_name(snapshot.info.id)
         hub.check(repo)
         snapshot = Snapshot(repo, Hub(revision, hub.folder))
-    pipeline, parts = parts_of(snapshot.fetch([INDEX_NAME]), snapshot.label)
+    root = snapshot.fetch([INDEX_NAME])
+    pipeline, parts = parts_of(root, snapshot.label)
     offered = offered_variants(snapshot, parts)
     if variant == BEST:
         variant = prefer(offered) if offered else None
@@ -189,7 +194,9 @@ def plan_download(name: str, variant: str | None = BEST, hub: HubModels = ALL) -
         variants=tuple(offered),
         files=files,
         bytes=sum(file.size for file in files),
-        here=sum(_bytes_here(_blob(hub.folder, repo, file), file) for file in files),
+        here=sum(
+            _bytes_here(_blob(hub.folder, repo, file), root / file.path, file) for file in files
+        ),
         free=_free(hub.folder),
         page=snapshot.page,
         licence=snapshot.licence,
@@ -217,12 +224,22 @@ def _blob(cache: Path, repo: str, file: RemoteFile) -> Path:
     return repo_folder(cache, repo) / "blobs" / file.oid
 
 
-def _is_here(blob: Path, file: RemoteFile) -> bool:
-    return blob.is_file() and blob.stat().st_size == file.size
+def _link(blob: Path, path: Path) -> None:
+    """Have a blob at its place in the snapshot, as huggingface_hub does it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    try:
+        path.symlink_to(os.path.relpath(blob, path.parent))
+    except OSError:  # of a disk that has no links
+        os.replace(blob, path)
 
 
-def _bytes_here(blob: Path, file: RemoteFile) -> int:
-    if _is_here(blob, file):
+def _is_here(path: Path, file: RemoteFile) -> bool:
+    return path.is_file() and path.stat().st_size == file.size
+
+
+def _bytes_here(blob: Path, path: Path, file: RemoteFile) -> int:
+    if _is_here(blob, file) or _is_here(path, file):
         return file.size
     part = partial(blob)
     return min(part.stat().st_size, file.size) if part.is_file() else 0

@@ -151,8 +151,8 @@ class Snapshot:
     @property
     def licence(self) -> str:
         """Its name, as the model card has it, or ""; raises as `info`."""
-        card = self.info.card_data.to_dict() if self.info.card_data else {}
-        return str(card.get("license_name") or card.get("license") or "")
+        card = self.info.card_data
+        return str(getattr(card, "license_name", None) or getattr(card, "license", None) or "")
 
     def request(self, file: str) -> tuple[str, dict[str, str]]:
         """The address of a file of the commit, and the headers to send there."""
