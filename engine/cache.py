@@ -13,7 +13,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from engine.checkpoints.cached import name_of
 from engine.checkpoints.components import Spec, component_files, load_component, read_index
+from engine.checkpoints.kinds import FILES
+from engine.checkpoints.repository import stored_variant
 from engine.pipelines.pipeline import DiffusionPipeline
 from engine.pipelines.plan import make_plan
 
@@ -128,7 +131,7 @@ class ComponentCache:
         """Describe what is kept, fit for JSON; `id` tells whether an object is still the same."""
         components = [
             {
-                "model": key.folder.name,
+                "model": name_of(key.folder),
                 "name": key.name,
                 "bytes": entry.bytes,
                 "id": id(entry.component),
@@ -156,7 +159,8 @@ class ComponentCache:
 
     def _load(self, key: Key, on_load: Callable[[str], None]) -> Entry:
         on_load(key.name)
-        component = load_component(key.folder, key.name, key.spec, key.dtype)
+        variant = stored_variant(key.folder, key.name, FILES[key.spec.cls])
+        component = load_component(key.folder, key.name, key.spec, key.dtype, variant)
         if isinstance(component, nn.Module):
             component.to(key.device)
         self.loads += 1

@@ -2,6 +2,8 @@
 
 import json
 import os
+import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from xdist.scheduler import LoadFileScheduling
+
+from tests.checkpoints.hub import StandIn, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -213,3 +217,30 @@ def chromium() -> "Iterator[Browser]":
         )
     with open_chromium(path) as browser:
         yield browser
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of 200 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)]
+    if os.name != "posix" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """A Hub on loopback; no other address can be looked up meanwhile."""
+    look_up = socket.getaddrinfo
+
+    def only_here(host: object, *args: object, **kwargs: object) -> object:
+        assert host in ("127.0.0.1", "localhost"), f"{host} was asked"
+        return look_up(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", only_here)
+    with serving() as stand_in:
+        monkeypatch.setenv("HF_ENDPOINT", stand_in.url)
+        yield stand_in

@@ -1,4 +1,5 @@
-"""Which models are at hand: the folders of the models folder, read without loading anything."""
+"""Which models are at hand: the folders of the models folder, and what is here of the Hub's; read
+without loading anything."""
 
 import difflib
 from collections.abc import Mapping
@@ -6,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.checkpoints.cached import NO_HUB, HubModels
 from engine.checkpoints.layout import INDEX_NAME, MODEL, SCHEDULER, Files
-from engine.checkpoints.repository import part_folder
+from engine.checkpoints.repository import HUB_NAME, part_folder
 from engine.errors import CheckpointError, EngineError
 from engine.json_files import read_json
 from engine.pipelines.tasks import tasks_of
@@ -20,8 +22,9 @@ LONGEST_NAME = 255
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A checkpoint in the models folder.
+    """A checkpoint that is here.
 
+    name: that of its folder in the models folder, or "name/repository" of one from the Hub.
     pipeline: class named in its index. tasks: what can be done with it, empty if nothing.
     width, height: its own picture size in pixels. scheduler: class of its own scheduler.
     scheduler_config: settings of that, as written, with the `_class_name`. bytes: of all its files.
@@ -38,28 +41,32 @@ class ModelInfo:
     bytes: int
 
 
-def list_models(folder: Path) -> list[ModelInfo]:
-    """List the checkpoints in a folder by name; those that cannot be read are left out, as while
-    they are copied or taken away."""
+def list_models(folder: Path, hub: HubModels = NO_HUB) -> list[ModelInfo]:
+    """List the checkpoints in a folder by name, then those of the Hub; those that cannot be read
+    are left out, as while they are copied or taken away."""
     models = []
-    paths = folder.iterdir() if folder.is_dir() else ()
-    for path in sorted(paths, key=lambda path: path.name.casefold()):
+    paths = sorted(
+        folder.iterdir() if folder.is_dir() else (), key=lambda path: path.name.casefold()
+    )
+    for name, path in [*((path.name, path) for path in paths), *hub.list().items()]:
         if (path / INDEX_NAME).is_file():
             try:
-                models.append(_describe(path))
+                models.append(_describe(path, name))
             except (CheckpointError, OSError):
                 continue
     return models
 
 
-def find_model(folder: Path, name: str) -> ModelInfo:
+def find_model(folder: Path, name: str, hub: HubModels = NO_HUB) -> ModelInfo:
     """Find a checkpoint by its name, never by a path; an `EngineError` lists those there are."""
+    if hub.patterns and HUB_NAME.match(name):
+        return _find_cached(name, hub)
     path = folder / name
     if not name or Path(name).name != name or name in (".", "..") or "\\" in name:
         raise EngineError(f"model is {name!r}: a name in the models folder is needed, not a path.")
     if len(name) <= LONGEST_NAME and (path / INDEX_NAME).is_file():
-        return _describe(path)
-    names = [model.name for model in list_models(folder)]
+        return _describe(path, name)
+    names = [model.name for model in list_models(folder, hub)]
     near = difflib.get_close_matches(name, names, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise EngineError(
@@ -68,7 +75,14 @@ def find_model(folder: Path, name: str) -> ModelInfo:
     )
 
 
-def _describe(path: Path) -> ModelInfo:
+def _find_cached(name: str, hub: HubModels) -> ModelInfo:
+    path = hub.find(name)
+    if path is None:
+        raise EngineError(f"model {name!r} is not here, or not whole: download it from the Hub.")
+    return _describe(path, name)
+
+
+def _describe(path: Path, name: str) -> ModelInfo:
     index = read_json(path / INDEX_NAME)
     pipeline = str(index.get("_class_name"))
     height, width = _sample_size(path)
@@ -76,7 +90,7 @@ def _describe(path: Path) -> ModelInfo:
     entry = index.get("scheduler")
     scheduler = str(entry[-1]) if isinstance(entry, list) and entry else ""
     return ModelInfo(
-        name=path.name,
+        name=name,
         path=path,
         pipeline=pipeline,
         tasks=tasks_of(pipeline),

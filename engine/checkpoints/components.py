@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from engine.checkpoints.header import Shape
+from engine.checkpoints.kinds import FILES, Spec, read_index
 from engine.checkpoints.layout import (
     INDEX_NAME,
     MODEL,
@@ -24,7 +25,6 @@ from engine.errors import CheckpointError
 from engine.json_files import read_json
 from engine.memory import is_out_of_memory
 from engine.models.model import Model
-from engine.schedulers.registry import SCHEDULER_CLASSES
 
 __all__ = [
     "CLASSES",
@@ -39,14 +39,6 @@ __all__ = [
 ]
 
 TEXT_STEM = "model"
-
-
-@dataclass(frozen=True)
-class Spec:
-    """An entry of `model_index.json`: the library it names, and the class."""
-
-    library: str
-    cls: str
 
 
 Load = Callable[[Path, torch.dtype, str | None], Any]
@@ -126,51 +118,27 @@ def _load_tokenizer(folder: Path, dtype: torch.dtype, variant: str | None) -> An
 
 
 def _load_processor(cls: str) -> Load:
+    # Pillow's own, also where torchvision is: the same picture on every machine
+    pillow = cls.removesuffix("Pil").replace("FeatureExtractor", "ImageProcessor") + "Pil"
+
     def load(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
         import transformers
 
         read_json(folder / PROCESSOR.config)
-        # Pillow's own, also where torchvision is: the same picture on every machine
-        return getattr(transformers, f"{cls}Pil").from_pretrained(folder, local_files_only=True)
+        return getattr(transformers, pillow).from_pretrained(folder, local_files_only=True)
 
     return load
 
 
-CLASSES: dict[str, Kind] = {
-    "AutoencoderKL": Kind(MODEL, _load_model("AutoencoderKL")),
-    "CLIPFeatureExtractor": Kind(PROCESSOR, _load_processor("CLIPImageProcessor")),
-    "CLIPImageProcessor": Kind(PROCESSOR, _load_processor("CLIPImageProcessor")),
-    "CLIPTextModel": Kind(TEXT, _load_transformer("CLIPTextModel")),
-    "CLIPTokenizer": Kind(TOKENIZER, _load_tokenizer),
-    "DPTFeatureExtractor": Kind(PROCESSOR, _load_processor("DPTImageProcessor")),
-    "DPTForDepthEstimation": Kind(TEXT, _load_transformer("DPTForDepthEstimation")),
-    "DPTImageProcessor": Kind(PROCESSOR, _load_processor("DPTImageProcessor")),
-    "UNet2DConditionModel": Kind(MODEL, _load_model("UNet2DConditionModel")),
-    "UNet2DModel": Kind(MODEL, _load_model("UNet2DModel")),
-    **{cls: Kind(SCHEDULER, _load_scheduler(cls)) for cls in SCHEDULER_CLASSES},
+LOADERS: dict[Files, Callable[[str], Load]] = {
+    MODEL: _load_model,
+    PROCESSOR: _load_processor,
+    SCHEDULER: _load_scheduler,
+    TEXT: _load_transformer,
+    TOKENIZER: lambda cls: _load_tokenizer,
 }
-# as they are called where diffusers has saved them without torchvision
-CLASSES |= {f"{cls}Pil": CLASSES[cls] for cls in ("CLIPImageProcessor", "DPTImageProcessor")}
-"""Class name, of transformers 4 too -> what loads it. No other name in a file is ever imported."""
-
-
-def read_index(folder: Path) -> tuple[str, dict[str, Spec | None]]:
-    """Read `model_index.json`: the pipeline's class, and its components by name (None: left out).
-
-    Raises `CheckpointError` if there is none, or an entry is not `[library, class]`.
-    """
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder} is not a folder: give one with a {INDEX_NAME} in it.")
-    index = read_json(folder / INDEX_NAME)
-    specs: dict[str, Spec | None] = {}
-    for name, entry in index.items():
-        if name.startswith("_") or not isinstance(entry, list):
-            continue
-        if len(entry) != 2 or not name.isidentifier():
-            raise CheckpointError(f"{folder / INDEX_NAME}: {name} is {entry!r}, not two names.")
-        library, cls = entry
-        specs[name] = None if cls is None else Spec(str(library), str(cls))
-    return str(index.get("_class_name")), specs
+CLASSES = {cls: Kind(files, LOADERS[files](cls)) for cls, files in FILES.items()}
+"""Class name -> what loads it. No other name in a file is ever imported."""
 
 
 def load_component(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from engine.cache import ComponentCache
+from engine.checkpoints.cached import ALL
 from engine.checkpoints.catalog import find_model
 from engine.checkpoints.components import Spec, component_files, kind_of, read_index
 from engine.checkpoints.repository import part_folder
@@ -38,7 +39,7 @@ def describe_schedule(
     """
     asked = Request(model, "-", scheduler=scheduler, schedule_type=schedule_type, steps=steps)
     asked.check()
-    info = find_model(models, model)
+    info = find_model(models, model, ALL)
     own = info.scheduler_config
     asked.check_for(own)
     made = scheduler_named(scheduler or info.scheduler, own, schedule_type)
@@ -57,7 +58,7 @@ def describe_schedule(
 def describe_model(models: Path, *, model: str) -> dict[str, Any]:
     """What a checkpoint is made of; raises `EngineError`."""
     check_text("model", model)
-    info = find_model(models, model)
+    info = find_model(models, model, ALL)
     _, specs = read_index(info.path)
     components = [_component(info.path, name, spec) for name, spec in specs.items() if spec]
     return {"pipeline": info.pipeline, "components": components}
@@ -79,7 +80,7 @@ def describe_depth(
     Raises `EngineError`.
     """
     image = as_rgb(open_picture(picture))
-    folder = find_model(models, model).path
+    folder = find_model(models, model, ALL).path
     names = ("depth_estimator", "feature_extractor")
     estimator, extractor = cache.components(folder, names, device, dtype)
     with turn:

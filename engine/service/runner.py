@@ -20,6 +20,7 @@ from PIL import Image
 
 from engine import schedulers
 from engine.cache import ComponentCache
+from engine.checkpoints.cached import ALL
 from engine.checkpoints.catalog import ModelInfo, find_model
 from engine.checkpoints.provenance import Provenance
 from engine.errors import EngineError
@@ -49,7 +50,7 @@ class EngineRunner:
     """Runs requests on one device, one at a time, and keeps the models that they used.
 
     device, dtype: as ProcessWorker takes them; afterwards the ones chosen.
-    models: folder of model folders.
+    models: folder of model folders; which of the Hub's may be used, who sends the runs has checked.
     Raises EngineError for a device or dtype that cannot be had.
     """
 
@@ -67,7 +68,7 @@ class EngineRunner:
 
     def run(self, run: Run, control: Control) -> Iterator[Event | Picture]:
         """As Runner.run. Raises OutOfMemory for what the memory does not hold."""
-        model = find_model(self._models, run.request.model)
+        model = find_model(self._models, run.request.model, ALL)
         yield from self._room.hold(run.request, model, lambda: self._run(run, control, model))
 
     def _run(
