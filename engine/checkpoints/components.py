@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,14 @@ __all__ = [
 ]
 
 TEXT_STEM = "model"
-TEXT_PREFIX = "text_model."
+SAFETY_CHECKER = "StableDiffusionSafetyChecker"
+PREFIXES = {
+    "CLIPTextModel": ("", "text_model."),
+    "DPTForDepthEstimation": ("", ""),
+    SAFETY_CHECKER: ("vision_model.", "vision_model.vision_model."),
+}
+"""Class over transformers -> how keys begin here, and in published files, on which older readers
+insist."""
 REFUSED_SETTINGS = {
     "_attn_implementation",
     "attn_implementation",
@@ -90,10 +98,11 @@ def _load_scheduler(cls: str) -> Load:
     return load
 
 
-def _load_transformer(cls: str) -> Load:
-    def load(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
-        import transformers
+def _load_transformer(cls: str, ours: bool = False) -> Load:
+    """ours: it is one of `engine.models`, made of theirs."""
 
+    def load(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
+        library = import_module("engine.models" if ours else "transformers")
         paths = local_weights(folder, TEXT_STEM, variant)
         for path in paths:
             check_file(path)
@@ -104,7 +113,7 @@ def _load_transformer(cls: str) -> Load:
                 "checkpoint."
             )
         try:
-            model, report = getattr(transformers, cls).from_pretrained(
+            model, report = getattr(library, cls).from_pretrained(
                 folder,
                 dtype=dtype,
                 variant=variant,
@@ -164,6 +173,7 @@ CLASSES: dict[str, Kind] = {
     "DPTFeatureExtractor": Kind(PROCESSOR, _load_processor("DPTImageProcessor")),
     "DPTForDepthEstimation": Kind(TEXT, _load_transformer("DPTForDepthEstimation")),
     "DPTImageProcessor": Kind(PROCESSOR, _load_processor("DPTImageProcessor")),
+    SAFETY_CHECKER: Kind(TEXT, _load_transformer(SAFETY_CHECKER, ours=True)),
     "UNet2DConditionModel": Kind(MODEL, _load_model("UNet2DConditionModel")),
     "UNet2DModel": Kind(MODEL, _load_model("UNet2DModel")),
     **{cls: Kind(SCHEDULER, _load_scheduler(cls)) for cls in SCHEDULER_CLASSES},
@@ -236,10 +246,12 @@ def save_component(
     variant, max_shard_size: of the weights, as in `write_weights`.
     """
     name = type(component).__name__
-    if name in ("CLIPTextModel", "DPTForDepthEstimation"):
-        # Published files have this prefix, and older readers insist on it.
-        prefix = TEXT_PREFIX if name == "CLIPTextModel" else ""
-        tensors = {prefix + key: value for key, value in component.state_dict().items()}
+    if name in PREFIXES:
+        here, published = PREFIXES[name]
+        tensors = {
+            published + key.removeprefix(here) if key.startswith(here) else key: value
+            for key, value in component.state_dict().items()
+        }
         component.config.save_pretrained(folder)
         write_weights(folder, TEXT_STEM, tensors, variant, max_shard_size)
     elif isinstance(component, Model):
