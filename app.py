@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
+SWITCHES = ("safety", "share")
 OPTIONS = {
     "host": "address to listen on; 0.0.0.0 for the whole network",
     "port": "port to listen on",
@@ -26,6 +26,7 @@ OPTIONS = {
     "page, else off",
     "outputs": "folder for finished pictures",
     "styles": "file of prompt styles",
+    "safety": "have the safety checkers of models look at pictures, and cover what they flag",
     "quota": "gigabytes of pictures that everyone is asked to keep within; 0 for no limit",
 }
 
@@ -40,6 +41,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace
     special: dict[str, dict[str, object]] = {
         "port": {"type": int},
         "share": {"action": argparse.BooleanOptionalAction},
+        "safety": {"action": argparse.BooleanOptionalAction},
         "auth": {"type": accounts, "metavar": "USER:PASSWORD"},
         "device": {"choices": ("auto", "cuda", "mps", "cpu")},
         "dtype": {"choices": ("auto", "float32", "float16", "bfloat16")},
@@ -59,13 +61,14 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace
         "hub": "auto",
         "outputs": default_outputs(environ),
         "styles": ROOT / "assets" / "styles.csv",
+        "safety": True,
         "quota": 1.0 if environ.get("SPACE_ID") else 0.0,
     }
     given = []
     for name, text in OPTIONS.items():
         variable = "STEPWISE_" + name.upper().replace("-", "_")
         default = defaults.get(name)
-        shown = {None: "none", False: "no"}.get(default, str(default))  # type: ignore[call-overload]
+        shown = {None: "none", False: "no", True: "yes"}.get(default, str(default))  # type: ignore[call-overload]
         parser.add_argument(
             f"--{name}",
             default=default,
@@ -81,8 +84,8 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace
 
 def _from_environment(name: str, value: str) -> list[str]:
     """The option as if it had been typed, so that it is checked in the same way."""
-    if name == "share":
-        return ["--share"] if value.lower() in ("1", "true", "yes") else []
+    if name in SWITCHES and value:
+        return [f"--{'' if value.lower() in ('1', 'true', 'yes') else 'no-'}{name}"]
     return [f"--{name}={value}"] if value else []
 
 
@@ -138,7 +141,7 @@ def main() -> None:
     except EngineError as error:
         sys.exit(f"Stepwise cannot start: {error}")
     service = Service(
-        lambda: ProcessWorker(options.device, options.dtype, models),
+        lambda: ProcessWorker(options.device, options.dtype, models, options.safety),
         outputs,
         models,
         quota=int(options.quota * 1e9),

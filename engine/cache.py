@@ -72,10 +72,12 @@ class ComponentCache:
         device: torch.device | str,
         dtype: torch.dtype,
         on_load: Callable[[str], None] = lambda name: None,
+        without: Sequence[str] = (),
     ) -> DiffusionPipeline:
         """Return a new pipeline over the folder's components, loading only those not kept.
 
-        on_load is called with the name of each component before it is loaded.
+        on_load is called with the name of each component before it is loaded. without: names of
+        components to leave out where the task can do without them.
         Raises `CheckpointError`, and `RequestError` for a task that the checkpoint cannot do; what
         was loaded before the error stays.
         """
@@ -89,7 +91,7 @@ class ComponentCache:
         with self._loading:
             self._asked = used
             try:
-                pipeline = make_plan(folder, {}, task=task).build(load)
+                pipeline = make_plan(folder, {}, task=task).without(without).build(load)
                 self._newest = used
             finally:  # or one model after the other whose load is stopped would fill the memory
                 self._evict(self._newest | used)

@@ -93,6 +93,39 @@ def make_checkpoint(folder: Path, seed: int = 0, channels: int = 4) -> Path:
     return folder
 
 
+def make_checker(folder: Path, *, nears: int) -> None:
+    """Add a safety checker to a checkpoint of Stable Diffusion, written by diffusers.
+
+    nears: to how many of the 17 concepts each picture is near; a random network sees them all so.
+    """
+    from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
+    from transformers import CLIPConfig, CLIPImageProcessorPil
+
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    small |= {"num_attention_heads": 2}
+    tokens = {"vocab_size": 100, "bos_token_id": 1, "eos_token_id": 2}
+    config = CLIPConfig(
+        text_config=small | tokens,
+        vision_config=small | {"image_size": 32, "patch_size": 8},
+        projection_dim=8,
+    )
+    torch.manual_seed(0)
+    checker = StableDiffusionSafetyChecker(config)
+    with torch.no_grad():
+        for concepts in (checker.concept_embeds, checker.special_care_embeds):
+            concepts.normal_()
+        checker.concept_embeds_weights.fill_(1.0)
+        checker.concept_embeds_weights[:nears] = -1.0
+    checker.save_pretrained(folder / "safety_checker")
+    CLIPImageProcessorPil(
+        size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
+    ).save_pretrained(folder / "feature_extractor")
+    index = json.loads((folder / "model_index.json").read_text())
+    index["safety_checker"] = ["stable_diffusion", "StableDiffusionSafetyChecker"]
+    index["feature_extractor"] = ["transformers", "CLIPImageProcessor"]
+    (folder / "model_index.json").write_text(json.dumps(index | {"requires_safety_checker": True}))
+
+
 def make_estimator() -> dict[str, Any]:
     """A random estimator of depth for pictures of 32 x 32 pixels, and its image processor."""
     from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessorPil

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from engine.checkpoints.header import Shape
-from engine.checkpoints.kinds import FILES, Spec, read_index
+from engine.checkpoints.kinds import FILES, SAFETY_CHECKER, Spec, read_index
 from engine.checkpoints.layout import (
     INDEX_NAME,
     MODEL,
@@ -39,6 +40,13 @@ __all__ = [
 ]
 
 TEXT_STEM = "model"
+PREFIXES = {
+    "CLIPTextModel": ("", TEXT_PREFIX),
+    "DPTForDepthEstimation": ("", ""),
+    SAFETY_CHECKER: ("vision_model.", "vision_model.vision_model."),
+}
+"""Class over transformers -> how keys begin here, and in published files, on which older readers
+insist."""
 
 
 Load = Callable[[Path, torch.dtype, str | None], Any]
@@ -75,12 +83,11 @@ def _load_scheduler(cls: str) -> Load:
 
 def _load_transformer(cls: str) -> Load:
     def load(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
-        import transformers
-
+        library = import_module("engine.models" if cls == SAFETY_CHECKER else "transformers")
         paths, found = local_weights(folder, TEXT_STEM, variant), dict[str, Shape]()
         for path in paths:
             found |= check_file(path)
-        kind = getattr(transformers, cls)
+        kind = getattr(library, cls)
         check_settings(folder / TEXT.config, kind, found)
         try:
             model, report = kind.from_pretrained(
@@ -209,10 +216,12 @@ def save_component(
     variant, max_shard_size: of the weights, as in `write_weights`.
     """
     name = type(component).__name__
-    if name in ("CLIPTextModel", "DPTForDepthEstimation"):
-        # Published files have this prefix, and older readers insist on it.
-        prefix = TEXT_PREFIX if name == "CLIPTextModel" else ""
-        tensors = {prefix + key: value for key, value in component.state_dict().items()}
+    if name in PREFIXES:
+        here, published = PREFIXES[name]
+        tensors = {
+            published + key.removeprefix(here) if key.startswith(here) else key: value
+            for key, value in component.state_dict().items()
+        }
         component.config.save_pretrained(folder)
         write_weights(folder, TEXT_STEM, tensors, variant, max_shard_size)
     elif isinstance(component, Model):

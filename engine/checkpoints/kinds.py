@@ -19,7 +19,10 @@ from engine.json_files import read_json
 from engine.pipelines.tasks import TASKS, tasks_of
 from engine.schedulers.registry import SCHEDULER_CLASSES
 
-__all__ = ["FILES", "Spec", "parts_of", "read_index"]
+__all__ = ["FILES", "SAFETY_CHECKER", "Spec", "parts_of", "read_index"]
+
+SAFETY_CHECKER = "StableDiffusionSafetyChecker"
+"""The one that is made of transformers' parts and is ours."""
 
 FILES: Mapping[str, Files] = {
     "AutoencoderKL": MODEL,
@@ -32,6 +35,7 @@ FILES: Mapping[str, Files] = {
     "DPTForDepthEstimation": TEXT,
     "DPTImageProcessor": PROCESSOR,
     "DPTImageProcessorPil": PROCESSOR,
+    SAFETY_CHECKER: TEXT,
     "UNet2DConditionModel": MODEL,
     "UNet2DModel": MODEL,
     **dict.fromkeys(SCHEDULER_CLASSES, SCHEDULER),

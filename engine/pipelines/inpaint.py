@@ -17,7 +17,7 @@ from engine.pipelines.control import Control
 from engine.pipelines.denoise import Hold, from_noise, from_picture
 from engine.pipelines.latent import LatentPipeline, Run, spread
 from engine.pipelines.limits import FILLS
-from engine.pipelines.pipeline import Pictures, PipelineOutput
+from engine.pipelines.pipeline import Pictures
 from engine.pipelines.request import Request
 from engine.pipelines.text import Prompts
 from engine.schedulers.points import Point
@@ -120,7 +120,7 @@ class StableDiffusionInpaintPipeline(LatentPipeline):
             hold=None if picture is None or shown else keeping(picture, noise, mask),
         )
         if isinstance(canvas, PastedCanvas):
-            return PipelineOutput([canvas.pasted(one) for one in output.images])
+            return output._replace(images=[canvas.pasted(one) for one in output.images])
         return output
 
     def arguments(self, request: Request, pictures: Pictures) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from engine.errors import RequestError
-from engine.images import as_pixels, whole_size
+from engine.images import as_pixels, to_pil, whole_size
 from engine.models.autoencoder_kl import AutoencoderKL, DiagonalGaussian
 from engine.models.unet2d_condition import UNet2DConditionModel
 from engine.noise import Generators
@@ -50,6 +50,7 @@ class LatentPipeline(SamplingPipeline):
     unet: UNet2DConditionModel
     text_encoder: Any
     tokenizer: Any
+    feature_extractor: Any
 
     def __init__(
         self,
@@ -58,8 +59,8 @@ class LatentPipeline(SamplingPipeline):
         tokenizer: Any,
         unet: UNet2DConditionModel,
         scheduler: Any,
-        safety_checker: None = None,
-        feature_extractor: None = None,
+        safety_checker: Any = None,
+        feature_extractor: Any = None,
     ) -> None:
         super().__init__(
             vae=vae,
@@ -79,6 +80,12 @@ class LatentPipeline(SamplingPipeline):
         return (self.vae.config.latent_channels,)
 
     def check_components(self) -> None:
+        parts = self.components
+        if parts.get("safety_checker") is not None and parts.get("feature_extractor") is None:
+            raise RequestError(
+                "safety_checker needs a feature_extractor, which prepares pictures for it: give "
+                "the pipeline that of the checkpoint too, or safety_checker=None."
+            )
         found, known = self.unet.config.in_channels, self.unet_channels()
         if found not in known:
             latent = self.vae.config.latent_channels
@@ -201,7 +208,25 @@ class LatentPipeline(SamplingPipeline):
         )
         if output_type == "latent":
             return PipelineOutput(latents)
-        return PipelineOutput(self._pictures(self._decode(latents, course), output_type))
+        pixels = self._decode(latents, course)
+        flags = self._flags(pixels)
+        if flags and self.blacken_flagged:
+            pixels[torch.tensor(flags)] = -1
+        return PipelineOutput(self._pictures(pixels, output_type), flags)
+
+    def _flags(self, pixels: Tensor) -> list[bool] | None:
+        """Which of the pictures (B, 3, H, W) in -1..1 the safety checker flags; None without one.
+
+        One at a time, as `_decode`.
+        """
+        checker = self.components.get("safety_checker")
+        if checker is None:
+            return None
+        flags: list[bool] = []
+        for picture in to_pil(pixels / 2 + 0.5):
+            read = self.feature_extractor(picture, return_tensors="pt").pixel_values
+            flags += checker.flagged(read.to(checker.device, checker.dtype))
+        return flags
 
     def _decode(self, latents: Tensor, course: Course) -> Tensor:
         """Pixels in -1..1, one picture at a time so that memory does not grow with the batch.

@@ -16,6 +16,7 @@ from engine.checkpoints.components import (
     load_component,
     save_component,
 )
+from engine.checkpoints.kinds import SAFETY_CHECKER
 from engine.checkpoints.layout import INDEX_NAME
 from engine.checkpoints.repository import Hub, fetch_parts, open_source, require_safetensors
 from engine.checkpoints.weights import MAX_SHARD_SIZE, weights_dtype
@@ -38,9 +39,14 @@ NO_PICTURES: Pictures = {}
 
 @keyed
 class PipelineOutput(NamedTuple):
-    """images: pictures, or an array or tensor (B, ...) as the output type asked for."""
+    """What a run returns.
+
+    images: pictures, or an array or tensor (B, ...) as the output type asked for.
+    nsfw_content_detected: which of them the safety checker flagged; None if none looked.
+    """
 
     images: Any
+    nsfw_content_detected: list[bool] | None = None
 
 
 class DiffusionPipeline:
@@ -51,6 +57,8 @@ class DiffusionPipeline:
     """
 
     scheduler: Any
+    blacken_flagged = True
+    """Whether pictures that a safety checker flags come out black; else the caller hides them."""
 
     def __init__(self, **components: Any) -> None:
         self._names = tuple(components)
@@ -232,6 +240,8 @@ def _entry(component: Any) -> list[str | None]:
     if component is None:
         return [None, None]
     name = type(component).__name__
+    if name == SAFETY_CHECKER:
+        return ["stable_diffusion", name]
     if type(component).__module__.partition(".")[0] == "transformers":
         # an image processor's name elsewhere, whichever library resizes for it
         return ["transformers", name.removesuffix("Pil")]

@@ -2,10 +2,10 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from engine.checkpoints.components import CLASSES, Spec, read_index
 from engine.checkpoints.layout import INDEX_NAME
@@ -28,6 +28,13 @@ class Plan:
     kind: "type[DiffusionPipeline]"
     specs: dict[str, Spec]
     ready: dict[str, Any]
+
+    def without(self, names: Sequence[str]) -> Self:
+        """The plan without these components, as far as the class can do without them."""
+        optional = {n for n, one in components_of(self.kind).items() if one.default is None}
+        left_out = optional & {*names}
+        specs = {name: spec for name, spec in self.specs.items() if name not in left_out}
+        return replace(self, specs=specs, ready=self.ready | dict.fromkeys(left_out))
 
     def build(self, load: Callable[[str, Spec], Any]) -> "DiffusionPipeline":
         """Load what is to be loaded, each by its name, and put it together."""

@@ -4,7 +4,7 @@ import platform
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -25,7 +25,7 @@ from engine.checkpoints.catalog import ModelInfo, find_model
 from engine.checkpoints.provenance import Provenance
 from engine.errors import EngineError
 from engine.pictures import open_picture
-from engine.pipelines import DiffusionPipeline
+from engine.pipelines import DiffusionPipeline, PipelineOutput
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress
 from engine.pipelines.request import Request
@@ -44,6 +44,7 @@ from engine.service.runlog import RunLog
 __all__ = ["EngineRunner"]
 
 RECENT = 16
+CHECKING = ("safety_checker", "feature_extractor")
 
 
 class EngineRunner:
@@ -51,14 +52,17 @@ class EngineRunner:
 
     device, dtype: as ProcessWorker takes them; afterwards the ones chosen.
     models: folder of model folders; which of the Hub's may be used, who sends the runs has checked.
+    safety: load the safety checker of a model that has one; what it flags is told of a picture,
+    which is kept as it is.
     Raises EngineError for a device or dtype that cannot be had.
     """
 
-    def __init__(self, device: str, dtype: str, models: Path) -> None:
+    def __init__(self, device: str, dtype: str, models: Path, safety: bool = True) -> None:
         self.device = pick_device(device)
         self._dtype = pick_dtype(dtype, self.device)
         self.dtype = str(self._dtype).removeprefix("torch.")
         self._models = models
+        self._unwanted = () if safety else CHECKING
         self._cache = ComponentCache(memory_budget(self.device))
         self._room = Room(self.device, self._cache)
         self._provenance, self._hashing = Provenance(), ThreadPoolExecutor(1, "hashing")
@@ -90,13 +94,14 @@ class EngineRunner:
                 total=part.executed, count=part.count, first=first, pictures=request.count
             )
             stream = pipeline.stream_request(part, control, pictures)
-            images = yield from self._denoise(pipeline, stream, run.previews, frames, log)
+            output = yield from self._denoise(pipeline, stream, run.previews, frames, log)
             taken = replace(part, changes=tuple(log.changes))
             made = self._made(log.scheduler) | weights.result()
             size = pipeline.size_of(part)
-            for index, image in enumerate(images):
+            flags: Sequence[bool | None] = output.nsfw_content_detected or [None] * part.count
+            for index, (image, flagged) in enumerate(zip(output.images, flags, strict=True)):
                 control.check(log.steps)
-                record = describe(taken, index=index, size=size, made=made)
+                record = describe(taken, index=index, size=size, made=made, flagged=flagged)
                 yield _picture(part.part(index, 1), first + index, image, record)
             request = log.lasting(request)
         yield Finished(
@@ -148,8 +153,14 @@ class EngineRunner:
 
         def load() -> DiffusionPipeline:
             pipeline = self._cache.pipeline(
-                model.path, request.task, self.device, self._dtype, on_load=on_load
+                model.path,
+                request.task,
+                self.device,
+                self._dtype,
+                on_load=on_load,
+                without=self._unwanted,
             )
+            pipeline.blacken_flagged = False  # hidden where they are shown
             if run.previews and (vae := pipeline.components.get("vae")):
                 _ = vae.previewer  # fitted at first use: better now than within a step
             return pipeline
@@ -169,7 +180,7 @@ class EngineRunner:
         previews: bool,
         frames: FrameClock,
         log: RunLog,
-    ) -> Generator[Event, None, list[Image.Image]]:
+    ) -> Generator[Event, None, PipelineOutput]:
         """Steps, then the images."""
         began = before = time.perf_counter()
         recent: deque[float] = deque(maxlen=RECENT)
@@ -179,7 +190,8 @@ class EngineRunner:
                 with self._turn:
                     progress = next(stream)
             except StopIteration as end:
-                return list(end.value.images)
+                output: PipelineOutput = end.value
+                return output
             now = time.perf_counter()
             recent.append(now - before)
             before = now
@@ -257,4 +269,6 @@ def _picture(alone: Request, index: int, image: Image.Image, record: dict[str, A
     variation = alone.variation_seed if alone.variation_strength else None
     told = Request.from_dict(record["request"])
     infotext = write_infotext(told, record["scheduler"]["_class_name"])
-    return Picture(index, alone.seed, encode_png(image, record, infotext), *image.size, variation)
+    png = encode_png(image, record, infotext)
+    flagged = bool(record.get("flagged"))
+    return Picture(index, alone.seed, png, *image.size, variation, flagged)

@@ -342,6 +342,7 @@ class Service:
             path=str(path),
             width=picture.width,
             height=picture.height,
+            flagged=picture.flagged,
         )
         with self._lock:
             job.publish(saved)

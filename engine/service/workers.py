@@ -63,14 +63,15 @@ class ProcessWorker(Worker):
     socket closes when either process ends in any way, so neither outlives the other unnoticed.
 
     device: auto, cuda, mps or cpu; dtype: auto, float32, float16 or bfloat16.
-    models: folder of model folders.
+    models: folder of model folders. safety: have the safety checkers of models look at pictures.
     """
 
     module = "engine.service.worker"
     patience = 5.0
 
-    def __init__(self, device: str, dtype: str, models: Path) -> None:
+    def __init__(self, device: str, dtype: str, models: Path, safety: bool = True) -> None:
         self._options = ["--device", device, "--dtype", dtype, "--models", str(models)]
+        self._options.append("--safety" if safety else "--no-safety")
 
     def start(self) -> None:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -104,13 +105,13 @@ class InProcessWorker(Worker):
     Arguments as ProcessWorker's.
     """
 
-    def __init__(self, device: str, dtype: str, models: Path) -> None:
-        self._options = (device, dtype, models)
+    def __init__(self, device: str, dtype: str, models: Path, safety: bool = True) -> None:
+        self._options = (device, dtype, models, safety)
 
-    def make_runner(self, device: str, dtype: str, models: Path) -> "Runner":
+    def make_runner(self, device: str, dtype: str, models: Path, safety: bool) -> "Runner":
         from engine.service.worker import make_engine_runner
 
-        return make_engine_runner(device, dtype, models)
+        return make_engine_runner(device, dtype, models, safety)
 
     def start(self) -> None:
         from engine.service.worker import serve

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.studio import Server, Studio, serve
+from tests.conftest import make_checker
 from tests.damage import DAMAGES, SPOILT
 
 
@@ -22,6 +23,8 @@ def server(
     shutil.copytree(tiny_checkpoint, models / "a-good-one")
     shutil.copytree(tiny_ddpm_checkpoint, models / "tiny-ddpm")
     shutil.copytree(tiny_depth_checkpoint, models / "tiny-depth")
+    shutil.copytree(tiny_checkpoint, models / "tiny-checked")
+    make_checker(models / "tiny-checked", nears=1)
     for name in SPOILT:
         shutil.copytree(tiny_checkpoint, models / name)
         DAMAGES[name][0](models / name)
