@@ -1,31 +1,23 @@
 """A model from the Hub into the cache that all libraries share: first the plan, then the files."""
 
-import os
-import re
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import Timeout
-from huggingface_hub.utils import WeakFileLock
-
-from engine.checkpoints.cached import ALL, HubModels, model_name, repo_folder, split_name
-from engine.checkpoints.hub import Snapshot
+from engine.checkpoints.cached import ALL, HubModels, model_name, split_name
 from engine.checkpoints.kinds import parts_of
 from engine.checkpoints.layout import INDEX_NAME
-from engine.checkpoints.repository import Hub, find_parts, offered_variants, prefer
-from engine.checkpoints.transfer import RemoteFile, Transfer, TransferStopped, partial
+from engine.checkpoints.remote import Remote
+from engine.checkpoints.repository import find_parts, offered_variants, prefer
+from engine.checkpoints.transfer import RemoteFile, Transfer, TransferStopped
 from engine.errors import CheckpointError
 
 __all__ = ["BEST", "Download", "Plan", "Progress", "TransferStopped", "plan_download"]
 
 BEST = "best"
 """In place of a variant: fp16 where there is one, else the default."""
-OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 MARGIN = 500_000_000
 """Bytes that a download leaves free on the disk."""
 
@@ -125,37 +117,15 @@ class Download:
 
         Raises `CheckpointError` saying what to do, and TransferStopped.
         """
-        self.plan.check_room(self._cache)
-        snapshot = Snapshot(self.plan.repo, Hub(self.plan.commit, self._cache))
-        root = repo_folder(self._cache, self.plan.repo) / "snapshots" / self.plan.commit
-        with snapshot.explained():
-            for file in self.plan.files:
-                self._file = file.path
-                self._fetch(snapshot, file, root / file.path)
+        plan = self.plan
+        plan.check_room(self._cache)
+        remote = Remote(plan.repo, self._cache, self._transfer, plan.commit)
+        for file in plan.files:
+            self._file = file.path
+            remote.fetch([file.path])
+        remote.note(plan.revision)
         self._file = ""
-        return root
-
-    def _fetch(self, snapshot: Snapshot, file: RemoteFile, path: Path) -> None:
-        blob = _blob(self._cache, self.plan.repo, file)
-        with self._alone(blob):
-            if not _is_here(blob, file) and not _is_here(path, file):
-                url, headers = snapshot.request(file.path)
-                self._transfer.fetch(url, headers, file, blob)
-        if not _is_here(path, file):
-            _link(blob, path)
-
-    @contextmanager
-    def _alone(self, blob: Path) -> Iterator[None]:
-        """Let nobody else fetch the same file meanwhile, other programs included."""
-        lock = self._cache / ".locks" / blob.parent.parent.name / f"{blob.name}.lock"
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            while True:
-                self._transfer.wait(0)
-                with suppress(Timeout):
-                    stack.enter_context(WeakFileLock(lock, timeout=0.2))
-                    break
-            yield
+        return remote.root
 
     def _count(self, arrived: int) -> None:
         self._done += arrived
@@ -173,76 +143,29 @@ def plan_download(name: str, variant: str | None = BEST, hub: HubModels = ALL) -
     """
     repo, revision = split_name(name)
     hub.check(repo)
-    snapshot = Snapshot(repo, Hub(revision, hub.folder))
-    if snapshot.info.id != repo:  # renamed
-        repo, _ = split_name(snapshot.info.id)
-        hub.check(repo)
-        snapshot = Snapshot(repo, Hub(revision, hub.folder))
-    root = snapshot.fetch([INDEX_NAME])
-    pipeline, parts = parts_of(root, snapshot.label)
-    offered = offered_variants(snapshot, parts)
+    remote = Remote(repo, hub.folder, Transfer(), revision)
+    hub.check(remote.repo)  # it may have been renamed
+    pipeline, parts = parts_of(remote.fetch([INDEX_NAME]), remote.label)
+    offered = offered_variants(remote, parts)
     if variant == BEST:
         variant = prefer(offered) if offered else None
-    found = find_parts(snapshot, parts, variant)
-    files = _announced(snapshot, [INDEX_NAME, *found.small, *found.large])
+    found = find_parts(remote, parts, variant)
+    files = remote.announced([INDEX_NAME, *found.small, *found.large])
     return Plan(
-        repo=repo,
+        repo=remote.repo,
         revision=revision,
-        commit=snapshot.commit,
+        commit=remote.commit,
         pipeline=pipeline,
         variant=variant,
         variants=tuple(offered),
         files=files,
         bytes=sum(file.size for file in files),
-        here=sum(
-            _bytes_here(_blob(hub.folder, repo, file), root / file.path, file) for file in files
-        ),
+        here=sum(remote.held(file) for file in files),
         free=_free(hub.folder),
-        page=snapshot.page,
-        licence=snapshot.licence,
-        gated=bool(snapshot.info.gated),
+        page=remote.page,
+        licence=remote.licence,
+        gated=remote.gated,
     )
-
-
-def _announced(snapshot: Snapshot, paths: Iterable[str]) -> tuple[RemoteFile, ...]:
-    """Those files, with the sizes and hashes that the Hub says; raises `CheckpointError`."""
-    siblings = {file.rfilename: file for file in snapshot.info.siblings or ()}
-    files = []
-    for path in dict.fromkeys(paths):
-        told = siblings[path]
-        size, oid = (told.lfs.size, told.lfs.sha256) if told.lfs else (told.size, told.blob_id)
-        if not isinstance(size, int) or size < 0 or not OID.fullmatch(str(oid)):
-            raise CheckpointError(
-                f"{snapshot.label}: the Hub tells no size and hash of {path}, by which it could be "
-                "checked: if HF_ENDPOINT names a mirror, take another."
-            )
-        files.append(RemoteFile(path, size, str(oid), large=told.lfs is not None))
-    return tuple(files)
-
-
-def _blob(cache: Path, repo: str, file: RemoteFile) -> Path:
-    return repo_folder(cache, repo) / "blobs" / file.oid
-
-
-def _link(blob: Path, path: Path) -> None:
-    """Have a blob at its place in the snapshot, as huggingface_hub does it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    try:
-        path.symlink_to(os.path.relpath(blob, path.parent))
-    except OSError:  # of a disk that has no links
-        os.replace(blob, path)
-
-
-def _is_here(path: Path, file: RemoteFile) -> bool:
-    return path.is_file() and path.stat().st_size == file.size
-
-
-def _bytes_here(blob: Path, path: Path, file: RemoteFile) -> int:
-    if _is_here(blob, file) or _is_here(path, file):
-        return file.size
-    part = partial(blob)
-    return min(part.stat().st_size, file.size) if part.is_file() else 0
 
 
 def _free(folder: Path) -> int:

@@ -11,10 +11,9 @@ from pathlib import Path
 from httpx2 import ConnectError, HTTPError, TransportError
 from huggingface_hub import (
     HfApi,
-    ModelInfo,
+    ResolvedRevision,
     get_cached_repo_tree,
     get_token,
-    hf_hub_url,
     try_to_load_from_cache,
 )
 from huggingface_hub.constants import HF_HUB_CACHE, is_offline_mode
@@ -29,7 +28,6 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
     RevisionResolutionError,
 )
-from huggingface_hub.utils import build_hf_headers
 
 from engine.checkpoints.repository import Hub
 from engine.errors import CheckpointError
@@ -83,16 +81,10 @@ class Snapshot:
         # huggingface_hub reads the variable at its import, too early for one that a notebook sets
         endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
         self._api = HfApi(endpoint=endpoint, token=hub.token)
-        self._info: ModelInfo | None = None
         _check_token(hub.token)
         with self.explained():
-            self._revision = self._api.resolve_revision(
-                repo,
-                revision=hub.revision,
-                cache_dir=hub.cache_dir,
-                local_files_only=hub.local_files_only,
-            )
-        self.label = f"{repo} (commit {self._revision.resolved[:8]})"
+            self._revision = self._resolve()
+        self.label = f"{self.repo} (commit {self._revision.resolved[:8]})"
         self._files: list[str] | None = None
 
     def names(self, folder: str) -> set[str]:
@@ -120,44 +112,20 @@ class Snapshot:
             )
         for file in wanted:
             if not (root / file).is_file():
-                raise CheckpointError(
-                    f"{self.label}/{file} is missing: the repository is not complete, or not in "
-                    "the diffusers layout."
-                )
+                raise self.missing(file)
         return root
-
-    @property
-    def commit(self) -> str:
-        return self._revision.resolved
 
     @property
     def page(self) -> str:
         """The address where a person reads about the repository."""
         return f"{self._api.endpoint}/{self.repo}"
 
-    @property
-    def info(self) -> ModelInfo:
-        """What the Hub says of the commit, with sizes and hashes of the files. Asks once.
-
-        Raises `CheckpointError`, also with no network.
-        """
-        if self._info is None:
-            with self.explained():
-                self._info = self._api.model_info(
-                    self.repo, revision=self.commit, files_metadata=True
-                )
-        return self._info
-
-    @property
-    def licence(self) -> str:
-        """Its name, as the model card has it, or ""; raises as `info`."""
-        card = self.info.card_data
-        return str(getattr(card, "license_name", None) or getattr(card, "license", None) or "")
-
-    def request(self, file: str) -> tuple[str, dict[str, str]]:
-        """The address of a file of the commit, and the headers to send there."""
-        url = hf_hub_url(self.repo, file, revision=self.commit, endpoint=self._api.endpoint)
-        return url, build_hf_headers(token=self.hub.token)
+    def missing(self, file: str) -> CheckpointError:
+        """What to raise where a file is not there."""
+        return CheckpointError(
+            f"{self.label}/{file} is missing: the repository is not complete, or not in the "
+            "diffusers layout."
+        )
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -167,10 +135,16 @@ class Snapshot:
         except (OSError, HTTPError, HFValidationError, RevisionResolutionError) as error:
             raise CheckpointError(self._explain(error)) from error
 
+    def _resolve(self) -> ResolvedRevision:
+        return self._api.resolve_revision(
+            self.repo,
+            revision=self.hub.revision,
+            cache_dir=self.hub.cache_dir,
+            local_files_only=self.hub.local_files_only,
+        )
+
     def _list(self) -> list[str]:
         """The paths of all files of the commit; with no network those that are cached."""
-        if self._info is not None:
-            return [file.rfilename for file in self._info.siblings or ()]
         with suppress(CachedRepoTreeNotFoundError):
             tree = get_cached_repo_tree(
                 self.repo, revision=self._revision, cache_dir=self.hub.cache_dir
@@ -224,8 +198,7 @@ class Snapshot:
         )
 
     def _named_licence(self) -> str:
-        """For the error of one that may not be read; the card can be all the same."""
-        return f"its licence, {self.licence}," if self._info and self.licence else "its licence"
+        return "its licence"
 
     def _offline(self, error: Exception) -> str:
         if self.hub.local_files_only:

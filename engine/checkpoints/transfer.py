@@ -66,7 +66,7 @@ class Transfer:
     attempts = 5
     """In a row that brought nothing."""
 
-    def __init__(self, on_bytes: Callable[[int], None]) -> None:
+    def __init__(self, on_bytes: Callable[[int], None] = lambda arrived: None) -> None:
         self._on_bytes = on_bytes
         self._stopped = threading.Event()
         self._response: Response | None = None

@@ -164,9 +164,8 @@ class Downloads:
 
     def _cancel(self, job: _Job) -> None:
         if job.download:
-            job.download.cancel()  # its thread tells the end
-        elif not job.ended:
-            self._end(job, "stopped")
+            job.download.cancel()
+        self._end(job, "stopped")  # at once, though its thread may still wait for an answer
 
     def _dispatch(self) -> None:
         """Start those whose turn it is."""

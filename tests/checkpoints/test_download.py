@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import scan_cache_dir
 
 from engine.cache import ComponentCache
 from engine.checkpoints import download
@@ -116,6 +117,10 @@ def test_downloaded_model_is_in_the_list_and_in_the_cache_of_all(
     assert info == find_model(tmp_path, "a/tiny", models)
     assert (info.name, info.path) == ("a/tiny", root)
     assert info.bytes == plan.bytes
+    scanned = scan_cache_dir(models.folder)
+    assert not scanned.warnings and scanned.size_on_disk == plan.bytes
+    [repo] = scanned.repos
+    assert (repo.repo_id, [*repo.refs]) == ("a/tiny", ["main"])
     hub.asked.clear()
     UNet2DConditionModel.from_pretrained("a/tiny", subfolder="unet", cache_dir=models.folder)
     assert hub.downloads() == []  # others find it there
@@ -404,6 +409,36 @@ def test_repository_without_sizes_or_hashes_is_refused(
             plan_download("a/tiny", hub=models)
 
 
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"sha": "../../../x"}, "names '../../../x', no commit"),
+        ({"id": "../x"}, "'../x' is not the name of a model"),
+        ({"id": "a/b/../../x"}, "is not the name of a model"),
+    ],
+)
+def test_hub_that_lies_leads_nowhere(
+    told: dict[str, Any],
+    words: str,
+    hub: StandIn,
+    models: HubModels,
+    tiny_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hub.repo("a/tiny").commit_folder(tiny_checkpoint)
+    reply = stand_in.Handler.reply
+
+    def lie(self: Any, body: object, *others: Any) -> None:
+        reply(self, body | told if isinstance(body, dict) else body, *others)
+
+    monkeypatch.setattr(stand_in.Handler, "reply", lie)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(CheckpointError, match=words):
+        plan_download("a/tiny", hub=models)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_full_disk_is_told_before(
     hub: StandIn, models: HubModels, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -468,7 +503,22 @@ def test_without_network(
         plan_download("a/tiny", hub=models)
 
 
-def test_mirror_with_a_path(
+def test_disk_without_links(
+    hub: StandIn, models: HubModels, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    hub.repo("a/tiny").commit_folder(tiny_checkpoint)
+    root = fetch(models)
+    assert (root / UNET).read_bytes() == (tiny_checkpoint / UNET).read_bytes()
+    plan = plan_download("a/tiny", hub=models)
+    assert plan.here == plan.bytes and models.find("a/tiny") == root
+    assert hub.downloads().count(UNET) == 1
+
+
+def test_mirror_with_a_slash_at_its_end(
     hub: StandIn, models: HubModels, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.repo("a/tiny").commit_folder(tiny_checkpoint)

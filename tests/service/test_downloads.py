@@ -89,7 +89,7 @@ async def test_a_download_is_told_from_plan_to_model(
     make: Callable[[str], Service], tiny: StandIn
 ) -> None:
     service = make("all")
-    tiny.pace[UNET] = 0.05
+    tiny.pace[UNET] = 0.02
     plan = service.downloads.plan("a/tiny")
     id = service.downloads.start("a/tiny", "ann")
     assert service.downloads.start("a/tiny", "ann") == id
@@ -119,7 +119,7 @@ def test_engine_draws_with_it(
 @pytest.mark.parametrize("state", ["running", "waiting"])
 async def test_cancel(state: str, make: Callable[[str], Service], tiny: StandIn) -> None:
     service = make("all")
-    tiny.pace[UNET] = 0.2
+    tiny.pace[UNET] = 0.03
     ids = [service.downloads.start(f"{name}/tiny", "ann") for name in "abc"]
     assert [info.state for info in service.downloads.of("ann")] == ["running"] * 2 + ["waiting"]
     await going(service, *ids[:2])
