@@ -1,14 +1,15 @@
-"""Which models are at hand: the folders of the models folder, read without loading anything."""
+"""Which models are at hand: the folders and single files of the models folder, of which nothing
+but what describes them is read."""
 
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from engine.checkpoints.layout import INDEX_NAME, MODEL, SCHEDULER, Files
-from engine.checkpoints.repository import part_folder
-from engine.config import read_json
+from engine.checkpoints.single_file import SUFFIX, model_index, settings_of
 from engine.errors import CheckpointError, EngineError
 from engine.pipelines.tasks import tasks_of
 
@@ -22,7 +23,8 @@ LONGEST_NAME = 255
 class ModelInfo:
     """A checkpoint in the models folder.
 
-    pipeline: class named in its index. tasks: what can be done with it, empty if nothing.
+    path: a folder, or one file. pipeline: class named in its index. tasks: what can be done with
+    it, empty if nothing.
     width, height: its own picture size in pixels. scheduler: class of its own scheduler.
     scheduler_config: settings of that, as written, with the `_class_name`. bytes: of all its files.
     """
@@ -44,9 +46,9 @@ def list_models(folder: Path) -> list[ModelInfo]:
     models = []
     paths = folder.iterdir() if folder.is_dir() else ()
     for path in sorted(paths, key=lambda path: path.name.casefold()):
-        if (path / INDEX_NAME).is_file():
+        if _is_model(path):
             try:
-                models.append(_describe(path))
+                models.append(_known(path))
             except (CheckpointError, OSError):
                 continue
     return models
@@ -57,8 +59,8 @@ def find_model(folder: Path, name: str) -> ModelInfo:
     path = folder / name
     if not name or Path(name).name != name or name in (".", "..") or "\\" in name:
         raise EngineError(f"model is {name!r}: a name in the models folder is needed, not a path.")
-    if len(name) <= LONGEST_NAME and (path / INDEX_NAME).is_file():
-        return _describe(path)
+    if len(name) <= LONGEST_NAME and _is_model(path):
+        return _known(path)
     names = [model.name for model in list_models(folder)]
     near = difflib.get_close_matches(name, names, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -68,8 +70,32 @@ def find_model(folder: Path, name: str) -> ModelInfo:
     )
 
 
+def _is_model(path: Path) -> bool:
+    """Whether it may be one, by its name; what is said of another file tells why it is none."""
+    return (path / INDEX_NAME).is_file() or (path.suffix == SUFFIX and path.is_file())
+
+
+def _known(path: Path) -> ModelInfo:
+    if path.is_file():
+        about = path.stat()
+        found = _described(path, about.st_size, about.st_mtime_ns)
+        if isinstance(found, CheckpointError):
+            raise found
+        return found
+    return _describe(path)
+
+
+@lru_cache(1000)
+def _described(path: Path, size: int, changed: int) -> ModelInfo | CheckpointError:
+    """A single file, as long as it stays as it is: its header is long, and many ask."""
+    try:
+        return _describe(path)
+    except CheckpointError as error:
+        return error
+
+
 def _describe(path: Path) -> ModelInfo:
-    index = read_json(path / INDEX_NAME)
+    index = model_index(path)
     pipeline = str(index.get("_class_name"))
     height, width = _sample_size(path)
     scale = _downscale(path) if "vae" in index else 1
@@ -84,8 +110,12 @@ def _describe(path: Path) -> ModelInfo:
         height=height * scale,
         scheduler=scheduler,
         scheduler_config=_config(path, "scheduler", SCHEDULER) | {"_class_name": scheduler},
-        bytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
+        bytes=sum(file.stat().st_size for file in _files(path)),
     )
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
 
 
 def _sample_size(path: Path) -> tuple[int, int]:
@@ -105,6 +135,6 @@ def _downscale(path: Path) -> int:
 def _config(path: Path, name: str, files: Files) -> dict[str, Any]:
     """A component's settings; none where they are damaged, which loading the model will explain."""
     try:
-        return read_json(part_folder(path, name, files) / files.config)
+        return settings_of(path, name, files)
     except CheckpointError:
         return {}

@@ -16,7 +16,9 @@ from engine.checkpoints.layout import (
     TOKENIZER,
     Files,
 )
+from engine.checkpoints.original.build import build
 from engine.checkpoints.repository import part_folder
+from engine.checkpoints.single_file import SingleFile, model_index
 from engine.checkpoints.weights import MAX_SHARD_SIZE, check_file, local_weights, write_weights
 from engine.config import read_json
 from engine.errors import CheckpointError
@@ -176,11 +178,12 @@ CLASSES |= {f"{cls}Pil": CLASSES[cls] for cls in ("CLIPImageProcessor", "DPTImag
 def read_index(folder: Path) -> tuple[str, dict[str, Spec | None]]:
     """Read `model_index.json`: the pipeline's class, and its components by name (None: left out).
 
+    folder: of a checkpoint, as in all functions here, or a single file that is one.
     Raises `CheckpointError` if there is none, or an entry is not `[library, class]`.
     """
-    if not folder.is_dir():
+    if not folder.exists():
         raise CheckpointError(f"{folder} is not a folder: give one with a {INDEX_NAME} in it.")
-    index = read_json(folder / INDEX_NAME)
+    index = model_index(folder)
     specs: dict[str, Spec | None] = {}
     for name, entry in index.items():
         if name.startswith("_") or not isinstance(entry, list):
@@ -197,8 +200,10 @@ def load_component(
 ) -> Any:
     """Load one component of a checkpoint, from the folder of its name or, in a flat one, the root.
 
-    Raises `CheckpointError`.
+    variant: of a folder's weights. Raises `CheckpointError`.
     """
+    if folder.is_file():
+        return build(SingleFile(folder), name, dtype)
     kind = kind_of(folder, name, spec)
     place = part_folder(folder, name, kind.files)
     if not place.is_dir():
@@ -208,6 +213,8 @@ def load_component(
 
 def component_files(folder: Path, name: str, spec: Spec) -> list[Path]:
     """The files of one component of a checkpoint that are there; raises `CheckpointError`."""
+    if folder.is_file():
+        return [folder]
     files = kind_of(folder, name, spec).files
     place = part_folder(folder, name, files)
     names = [item.name for item in place.iterdir()] if place.is_dir() else []

@@ -12,6 +12,7 @@ __all__ = [
     "INDEX_NAME",
     "MODEL",
     "PROCESSOR",
+    "REFUSED",
     "SCHEDULER",
     "TEXT",
     "TOKENIZER",

@@ -1,12 +1,15 @@
-"""The stand-in for the Hub, in place of the real one."""
+"""The stand-in for the Hub, in place of the real one, and checkpoints in one file."""
 
+import functools
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.checkpoints.hub import StandIn, serving
+from tests.checkpoints.original import Made, make
 
 
 @pytest.fixture
@@ -28,3 +31,16 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     with serving() as stand_in:
         monkeypatch.setenv("HF_ENDPOINT", stand_in.url)
         yield stand_in
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Made, Path]]:
+    """Makes a checkpoint of a family of `TINY`, and its file in half precision, once."""
+    folder = tmp_path_factory.mktemp("original")
+
+    @functools.cache
+    def of(name: str) -> tuple[Made, Path]:
+        made = make(name)
+        return made, made.save(folder / f"{name}.safetensors", torch.float16)
+
+    return of
