@@ -190,14 +190,15 @@ def _stamp(files: Iterable[Path]) -> tuple[tuple[Path, int, int], ...]:
 
 
 def _same(kept: Key, key: Key) -> bool:
-    """Whether two components are of the same class and files, whatever their place.
+    """Whether two components are of the same name, class and files, whatever their place.
 
     Bytes are read only where names and sizes agree, and the kept files are as they were.
     """
 
     def kind(key: Key) -> tuple[object, ...]:
         files = [(path.name, size) for path, size, _ in key.stamp]
-        return key.spec, key.device, key.dtype, files
+        # a single file has all components: by the name they are told apart
+        return key.name, key.spec, key.device, key.dtype, files
 
     if kind(kept) != kind(key):
         return False

@@ -19,8 +19,10 @@ from engine.checkpoints.layout import (
     TOKENIZER,
     Files,
 )
+from engine.checkpoints.original.build import build
 from engine.checkpoints.repository import part_folder
 from engine.checkpoints.settings import TEXT_PREFIX, check_settings, check_tokenizer
+from engine.checkpoints.single_file import SingleFile
 from engine.checkpoints.weights import MAX_SHARD_SIZE, check_file, local_weights, write_weights
 from engine.errors import CheckpointError
 from engine.json_files import read_json
@@ -153,8 +155,10 @@ def load_component(
 ) -> Any:
     """Load one component of a checkpoint, from the folder of its name or, in a flat one, the root.
 
-    Raises `CheckpointError`.
+    variant: of a folder's weights. Raises `CheckpointError`.
     """
+    if folder.is_file():
+        return build(SingleFile(folder), name, dtype)
     kind = kind_of(folder, name, spec)
     place = part_folder(folder, name, kind.files)
     if not place.is_dir():
@@ -188,6 +192,8 @@ def check_component(folder: Path, name: str, spec: Spec, variant: str | None = N
 
 def component_files(folder: Path, name: str, spec: Spec) -> list[Path]:
     """The files of one component of a checkpoint that are there; raises `CheckpointError`."""
+    if folder.is_file():
+        return [folder]
     files = kind_of(folder, name, spec).files
     place = part_folder(folder, name, files)
     names = [item.name for item in place.iterdir()] if place.is_dir() else []

@@ -14,8 +14,8 @@ from engine.checkpoints.layout import (
     TOKENIZER,
     Files,
 )
+from engine.checkpoints.single_file import model_index
 from engine.errors import CheckpointError
-from engine.json_files import read_json
 from engine.pipelines.tasks import TASKS, tasks_of
 from engine.schedulers.registry import SCHEDULER_CLASSES
 
@@ -57,11 +57,12 @@ class Spec:
 def read_index(folder: Path) -> tuple[str, dict[str, Spec | None]]:
     """Read `model_index.json`: the pipeline's class, and its components by name (None: left out).
 
+    folder: of a checkpoint, as in all functions here, or a single file that is one.
     Raises `CheckpointError` if there is none, or an entry is not `[library, class]`.
     """
-    if not folder.is_dir():
+    if not folder.exists():
         raise CheckpointError(f"{folder} is not a folder: give one with a {INDEX_NAME} in it.")
-    index = read_json(folder / INDEX_NAME)
+    index = model_index(folder)
     specs: dict[str, Spec | None] = {}
     for name, entry in index.items():
         if name.startswith("_") or not isinstance(entry, list):

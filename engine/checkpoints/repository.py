@@ -3,12 +3,13 @@
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from engine.checkpoints.layout import (
     INDEX_NAME,
+    REFUSED,
     Files,
     pick_weights,
     weight_files,
@@ -24,6 +25,7 @@ __all__ = [
     "fetch_parts",
     "find_parts",
     "locate",
+    "locate_file",
     "offered_variants",
     "open_source",
     "part_folder",
@@ -33,6 +35,11 @@ __all__ = [
 ]
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+HUB_LINK = re.compile(
+    rf"(?:https://)?(?:huggingface\.co|hf\.co)/({HUB_NAME.pattern})/(?:blob|resolve)/([^/?]+)/([^?]+)"
+    r"(?:\?.*)?"
+)
+SAFE = ".safetensors"
 
 PREFERRED = "fp16"
 
@@ -202,6 +209,30 @@ def locate(
     source, part = open_source(name, hub), (subfolder or "").strip("/")
     root, _ = fetch_parts(source, {part: files}, variant)
     return root / place(source, part, files)
+
+
+def locate_file(name: Path | str, hub: Hub) -> Path:
+    """Have one safetensors file at hand: a path, or the address of its page on the Hub.
+
+    The revision in an address counts where `hub` has none. Raises `CheckpointError`.
+    """
+    path, link = Path(name), HUB_LINK.fullmatch(str(name))
+    if path.suffix in REFUSED:
+        raise CheckpointError(
+            f"{name} is of a format that can run code when it is opened. Use a version of the "
+            f"model in {SAFE}, or convert it where you trust it."
+        )
+    if path.is_file():
+        return path
+    if link is None or not link[3].endswith(SAFE):
+        raise CheckpointError(
+            f"{name} is no file: give the path of one in {SAFE}, or its address on the Hub, as "
+            f"'https://huggingface.co/name/repository/blob/main/model{SAFE}'."
+        )
+    from engine.checkpoints.hub import Snapshot
+
+    repo, revision, file = link.groups()
+    return Snapshot(repo, replace(hub, revision=hub.revision or revision)).fetch([file]) / file
 
 
 def require_safetensors(use_safetensors: bool | None) -> None:

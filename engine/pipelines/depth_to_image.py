@@ -1,6 +1,6 @@
 """From a picture to another one of the same depth."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ __all__ = ["StableDiffusionDepth2ImgPipeline", "estimate_depth", "normalized"]
 class StableDiffusionDepth2ImgPipeline(LatentPipeline):
     """Image to image by a UNet that is shown the depth too (Stable Diffusion 2, depth)."""
 
+    optional: ClassVar[frozenset[str]] = frozenset({"depth_estimator", "feature_extractor"})
     depth_estimator: Any
     feature_extractor: Any
 

@@ -4,7 +4,7 @@ import inspect
 import json
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeAlias, cast
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias, cast
 
 import torch
 from PIL import Image
@@ -18,11 +18,19 @@ from engine.checkpoints.components import (
 )
 from engine.checkpoints.kinds import SAFETY_CHECKER
 from engine.checkpoints.layout import INDEX_NAME
-from engine.checkpoints.repository import Hub, fetch_parts, open_source, require_safetensors
+from engine.checkpoints.original.build import build
+from engine.checkpoints.repository import (
+    Hub,
+    fetch_parts,
+    locate_file,
+    open_source,
+    require_safetensors,
+)
+from engine.checkpoints.single_file import SingleFile
 from engine.checkpoints.weights import MAX_SHARD_SIZE, weights_dtype
 from engine.config import FORMAT_VERSION
 from engine.errors import EngineError, RequestError
-from engine.neutral import check_neutral, without_hints
+from engine.neutral import SINGLE_FILE, check_neutral, without_hints
 from engine.outputs import keyed
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress
@@ -56,6 +64,8 @@ class DiffusionPipeline:
     call of the model and returns the output.
     """
 
+    optional: ClassVar[frozenset[str]] = frozenset()
+    """Components that a checkpoint may leave out."""
     scheduler: Any
     blacken_flagged = True
     """Whether pictures that a safety checker flags come out black; else the caller hides them."""
@@ -110,6 +120,41 @@ class DiffusionPipeline:
             lambda part, spec: load_component(folder, part, spec, dtype, variants[part])
         )
         return cast(Self, pipeline)
+
+    @classmethod
+    def from_single_file(
+        cls,
+        pretrained_model_link_or_path: Path | str,
+        *,
+        dtype: torch.dtype | None = None,
+        torch_dtype: torch.dtype | None = None,
+        revision: str | None = None,
+        cache_dir: Path | str | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+        prediction_type: str | None = None,
+        **components: Any,
+    ) -> Self:
+        """Load a checkpoint in one file, in the layout of its authors: Stable Diffusion 1, 2, XL.
+
+        `DiffusionPipeline` itself takes the class that fits the file; a subclass takes itself.
+
+        pretrained_model_link_or_path: path of a safetensors file, or its address on the Hub.
+        dtype, torch_dtype, revision, cache_dir, token, local_files_only: as in `from_pretrained`.
+        prediction_type: "epsilon" or "v_prediction", where the file is taken for the other: shapes
+        do not tell, and of Stable Diffusion 2 it is guessed as
+        `engine.checkpoints.original.prediction` says.
+        components: ready ones by name, in place of the file's, or which it lacks; None leaves one
+        out. Beside them, what else diffusers takes, at its neutral value: see `engine.neutral`.
+        Raises `CheckpointError` naming the file, what it looks like, and what to do.
+        """
+        components = without_hints(components, SINGLE_FILE)
+        dtype = weights_dtype(dtype, torch_dtype)
+        hub = Hub(revision, cache_dir, token, local_files_only)
+        file = SingleFile(locate_file(pretrained_model_link_or_path, hub), prediction_type)
+        kind = None if cls is DiffusionPipeline else cls
+        plan = make_plan(file.path, components, kind=kind)
+        return cast(Self, plan.build(lambda part, spec: build(file, part, dtype)))
 
     def save_pretrained(
         self,

@@ -51,6 +51,7 @@ def make_plan(
 ) -> Plan:
     """Read from a checkpoint's index what its pipeline is made of.
 
+    folder: of the checkpoint, or a single file that is one.
     given: components that the caller has, or leaves out by None; other names are ignored.
     task: take the class that does this task with such a checkpoint; kind: take this class.
     Raises `CheckpointError` for an unknown class and for components that the index lacks or that
@@ -70,8 +71,12 @@ def make_plan(
         elif spec is not None:
             _check_class(folder, kind, name, spec, parameter.annotation)
             wanted[name] = spec
-        elif parameter.default is None:
+        elif parameter.default is None or name in kind.optional:
             ready[name] = None
+        elif folder.is_file():
+            raise CheckpointError(
+                f"{folder} holds no {name}, which {kind.__name__} needs: give one as {name}=..."
+            )
         else:
             raise CheckpointError(
                 f"{folder / INDEX_NAME} names no {name}, which {kind.__name__} needs: "

@@ -13,11 +13,11 @@ from engine.cache import ComponentCache
 from engine.checkpoints.cached import ALL
 from engine.checkpoints.catalog import find_model
 from engine.checkpoints.components import Spec, component_files, kind_of, read_index
-from engine.checkpoints.repository import part_folder
+from engine.checkpoints.header import Shape
+from engine.checkpoints.single_file import SingleFile, settings_of
 from engine.checkpoints.weights import check_file
 from engine.config import Config
 from engine.errors import CheckpointError
-from engine.json_files import read_json
 from engine.pictures import as_rgb, depth_picture, open_picture
 from engine.pipelines.depth_to_image import estimate_depth
 from engine.pipelines.limits import check_text
@@ -92,17 +92,20 @@ def _component(folder: Path, name: str, spec: Spec) -> dict[str, Any]:
     """Its parameters are counted in the headers of its files; one that is damaged has none."""
     try:
         files = kind_of(folder, name, spec).files
-        config = Config(read_json(part_folder(folder, name, files) / files.config)).finite()
-        sizes = _parameters(component_files(folder, name, spec)) if files.weights else None
+        config = Config(settings_of(folder, name, files)).finite()
+        sizes = _parameters(folder, name, spec) if files.weights else None
     except CheckpointError:
         config, sizes = None, None
     return {"name": name, "class": spec.cls, "parameters": sizes, "config": config}
 
 
-def _parameters(files: list[Path]) -> int:
+def _parameters(folder: Path, name: str, spec: Spec) -> int:
     """How many numbers the weights hold, each tensor once whichever variants are there."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for file in files:
-        if file.suffix == ".safetensors":
-            shapes |= check_file(file)
+    shapes: dict[str, Shape] = {}
+    if folder.is_file():
+        shapes = SingleFile(folder).parts[name].shapes
+    else:
+        for file in component_files(folder, name, spec):
+            if file.suffix == ".safetensors":
+                shapes |= check_file(file)
     return sum(math.prod(shape) for shape in shapes.values())

@@ -59,9 +59,7 @@ class HubGroup:
             [DEFAULT], label="Variant", value=DEFAULT, visible=False, elem_classes="variant"
         )
         self._start = gr.Button("Download", variant="primary", visible=False)
-        self._list = gr.HTML(
-            [], html_template=LIST, js_on_load=ALIVE, apply_default_css=False
-        )
+        self._list = gr.HTML([], html_template=LIST, js_on_load=ALIVE, apply_default_css=False)
 
     def connect(self, tab: gr.Tab, refresh: Callable[[Dependency], Any]) -> None:
         """Register the events. refresh: has the lists of models made anew after an event."""
@@ -76,9 +74,7 @@ class HubGroup:
         )
         acted = self._list.act(self.act, session, self._list, **RAW)
         for event in (tab.select, started.then, acted.then):
-            watched = event(
-                self.watch, session, self._list, trigger_mode="multiple", **RAW
-            )
+            watched = event(self.watch, session, self._list, trigger_mode="multiple", **RAW)
             refresh(watched)
 
     async def look(self, name: Any, variant: Any = None) -> dict[Component, Any]:

@@ -26,7 +26,9 @@ def plan(found: Plan) -> str:
     facts = {
         "Kind": found.pipeline,
         "Licence": found.licence or "not told: read its page",
-        "Access": "its owner lets people in, and has let you" if found.gated else "open to everyone",
+        "Access": "its owner lets people in, and has let you"
+        if found.gated
+        else "open to everyone",
         "Files": f"{counted(len(found.files), 'file')}, {size_of(found.bytes)}{here}",
         "Free on the disk": size_of(found.free),
         "Version": found.commit[:8] + (f" ({found.revision})" if found.revision else ""),
