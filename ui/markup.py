@@ -20,6 +20,7 @@ __all__ = [
     "counted",
     "curtain",
     "device",
+    "duration",
     "film",
     "header",
     "hint",
@@ -174,7 +175,7 @@ def _numbers(view: View) -> str:
         parts = [view.place]
         if view.rate:
             unit = "calls/s" if view.several else "steps/s"
-            parts += [f"{_short(view.rate)} {unit}", f"{_time(view.left)} left"]
+            parts += [f"{_short(view.rate)} {unit}", f"{duration(view.left)} left"]
     else:
         return ""
     return f" <span>{escape(' · '.join(parts))}</span>"
@@ -184,5 +185,6 @@ def _short(value: float) -> str:
     return f"{value:.2g}" if value < 1 else f"{value:.1f}"
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds in a unit that suits them."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
