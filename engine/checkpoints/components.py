@@ -36,7 +36,13 @@ __all__ = [
 ]
 
 TEXT_STEM = "model"
-TEXT_PREFIX = "text_model."
+PREFIXES = {
+    "CLIPTextModel": "text_model.",
+    "CLIPTextModelWithProjection": "",
+    "DPTForDepthEstimation": "",
+}
+"""Model of transformers -> what its keys have before them in published files; older readers insist
+on it."""
 REFUSED_SETTINGS = {
     "_attn_implementation",
     "attn_implementation",
@@ -160,6 +166,7 @@ CLASSES: dict[str, Kind] = {
     "CLIPFeatureExtractor": Kind(PROCESSOR, _load_processor("CLIPImageProcessor")),
     "CLIPImageProcessor": Kind(PROCESSOR, _load_processor("CLIPImageProcessor")),
     "CLIPTextModel": Kind(TEXT, _load_transformer("CLIPTextModel")),
+    "CLIPTextModelWithProjection": Kind(TEXT, _load_transformer("CLIPTextModelWithProjection")),
     "CLIPTokenizer": Kind(TOKENIZER, _load_tokenizer),
     "DPTFeatureExtractor": Kind(PROCESSOR, _load_processor("DPTImageProcessor")),
     "DPTForDepthEstimation": Kind(TEXT, _load_transformer("DPTForDepthEstimation")),
@@ -236,10 +243,8 @@ def save_component(
     variant, max_shard_size: of the weights, as in `write_weights`.
     """
     name = type(component).__name__
-    if name in ("CLIPTextModel", "DPTForDepthEstimation"):
-        # Published files have this prefix, and older readers insist on it.
-        prefix = TEXT_PREFIX if name == "CLIPTextModel" else ""
-        tensors = {prefix + key: value for key, value in component.state_dict().items()}
+    if name in PREFIXES:
+        tensors = {PREFIXES[name] + key: value for key, value in component.state_dict().items()}
         component.config.save_pretrained(folder)
         write_weights(folder, TEXT_STEM, tensors, variant, max_shard_size)
     elif isinstance(component, Model):
