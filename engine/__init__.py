@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from engine.pipelines import StableDiffusionImg2ImgPipeline as StableDiffusionImg2ImgPipeline
     from engine.pipelines import StableDiffusionInpaintPipeline as StableDiffusionInpaintPipeline
     from engine.pipelines import StableDiffusionPipeline as StableDiffusionPipeline
+    from engine.pipelines import (
+        StableDiffusionXLImg2ImgPipeline as StableDiffusionXLImg2ImgPipeline,
+    )
+    from engine.pipelines import (
+        StableDiffusionXLInpaintPipeline as StableDiffusionXLInpaintPipeline,
+    )
+    from engine.pipelines import StableDiffusionXLPipeline as StableDiffusionXLPipeline
     from engine.schedulers import SCHEDULERS as SCHEDULERS
     from engine.schedulers import CMStochasticIterativeScheduler as CMStochasticIterativeScheduler
     from engine.schedulers import DDIMInverseScheduler as DDIMInverseScheduler
@@ -66,6 +73,9 @@ __getattr__, __dir__, __all__ = attach(
         "StableDiffusionImg2ImgPipeline": "pipelines",
         "StableDiffusionInpaintPipeline": "pipelines",
         "StableDiffusionPipeline": "pipelines",
+        "StableDiffusionXLImg2ImgPipeline": "pipelines",
+        "StableDiffusionXLInpaintPipeline": "pipelines",
+        "StableDiffusionXLPipeline": "pipelines",
         "SCHEDULERS": "schedulers",
         "CMStochasticIterativeScheduler": "schedulers",
         "DDIMInverseScheduler": "schedulers",

@@ -49,6 +49,7 @@ SINGLE_FILE: dict[str, tuple[Any, str]] = {
 _NOT_READ = "networks here read the timestep and the text alone."
 
 NEUTRAL: dict[str, tuple[Any, str]] = {
+    "add_watermarker": (False, "pictures are not marked."),
     "attention_mask": (None, _NOT_READ),
     "class_labels": (None, "no class-conditional model is supported."),
     "cross_attention_kwargs": (None, _NOT_READ),

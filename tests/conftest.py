@@ -228,6 +228,31 @@ def tiny_ddpm_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_ddpm_checkpoint(tmp_path_factory.mktemp("models") / "tiny-ddpm")
 
 
+@pytest.fixture(scope="session")
+def tiny_xl_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random SDXL base checkpoint, `models/tiny-xl`; not to be changed."""
+    from tests.xl import make_xl_checkpoint
+
+    return make_xl_checkpoint(tmp_path_factory.mktemp("models") / "tiny-xl")
+
+
+@pytest.fixture(scope="session")
+def tiny_xl_refiner_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random SDXL refiner, `models/tiny-xl-refiner`; not to be changed."""
+    from tests.xl import make_xl_checkpoint
+
+    folder = tmp_path_factory.mktemp("models") / "tiny-xl-refiner"
+    return make_xl_checkpoint(folder, "refiner", seed=1)
+
+
+@pytest.fixture(scope="session")
+def tiny_xl_inpaint_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random SDXL checkpoint of 9 channels, `models/tiny-xl-inpaint`; not to be changed."""
+    from tests.xl import make_xl_checkpoint
+
+    return make_xl_checkpoint(tmp_path_factory.mktemp("models") / "tiny-xl-inpaint", "inpaint")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """Toy models gain nothing from threads that wait for each other, and a busy machine makes them

@@ -75,6 +75,9 @@ def test_what_changes_nothing_is_taken_at_its_neutral_value_alone(
         (functools.partial(unet.forward, noise, 1, torch.zeros(1, 7, 24)), False),
         (unet.num_parameters, False),
     ]
+    for name_of in ("", "Img2Img", "Inpaint"):
+        made = getattr(engine, f"StableDiffusionXL{name_of}Pipeline")
+        calls.append((functools.partial(made, *[None] * 7), False))
     for cls in (engine.UNet2DModel, engine.DDPMScheduler, engine.DiffusionPipeline):
         load = functools.partial(cls.from_pretrained, tiny_ddpm_checkpoint)
         calls += [(load, True), (functools.partial(load().save_pretrained, tmp_path), False)]
@@ -106,6 +109,31 @@ def test_constructors_take_the_settings_of_diffusers(name: str) -> None:
         for key in ours.only:
             with pytest.raises(EngineError, match=f"{key} is 'other', supported is only"):
                 ours(**{key: "other"})
+
+
+@pytest.mark.parametrize("task", ["", "Img2Img", "Inpaint"])
+def test_sdxl_is_made_and_called_as_in_diffusers(task: str) -> None:
+    """The same arguments and defaults in the same order, and the control after them."""
+    ours, theirs = (
+        getattr(library, f"StableDiffusionXL{task}Pipeline") for library in (engine, diffusers)
+    )
+    left_out = (
+        "timesteps",
+        "sigmas",
+        "ip_",
+        "cross_attention",
+        "guidance_resc",
+        "clip_skip",
+        "call",
+    )
+
+    def settings(call: Callable[..., Any]) -> list[tuple[str, Any]]:
+        parameters = list(inspect.signature(call).parameters.values())[1:]
+        placed = [one for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+        return [(one.name, one.default) for one in placed if not one.name.startswith(left_out)]
+
+    assert settings(ours.__init__) == settings(theirs.__init__)
+    assert settings(ours.stream) == [*settings(theirs.__call__), ("control", None)]
 
 
 def test_misspelt_arguments_of_a_model_are_told(tiny_ddpm_checkpoint: Path) -> None:

@@ -44,6 +44,7 @@ __all__ = [
 TEXT_STEM = "model"
 PREFIXES = {
     "CLIPTextModel": ("", TEXT_PREFIX),
+    "CLIPTextModelWithProjection": ("", ""),
     "DPTForDepthEstimation": ("", ""),
     SAFETY_CHECKER: ("vision_model.", "vision_model.vision_model."),
 }

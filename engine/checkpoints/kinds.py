@@ -30,6 +30,7 @@ FILES: Mapping[str, Files] = {
     "CLIPImageProcessor": PROCESSOR,
     "CLIPImageProcessorPil": PROCESSOR,  # as diffusers saves it without torchvision
     "CLIPTextModel": TEXT,
+    "CLIPTextModelWithProjection": TEXT,
     "CLIPTokenizer": TOKENIZER,
     "DPTFeatureExtractor": PROCESSOR,
     "DPTForDepthEstimation": TEXT,

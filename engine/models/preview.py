@@ -1,5 +1,6 @@
 """A cheap look at latents: a small stand-in for an autoencoder's decoder, fitted in closed form."""
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ class LatentPreview:
     @torch.no_grad()
     def fit(cls, vae: "AutoencoderKL") -> "LatentPreview":
         """Fit to what the decoder makes of the latents of generated pictures."""
+        if vae.dtype == torch.float16:  # where some overflow
+            vae = copy.deepcopy(vae).float()
         scale = vae.downscale
         patch = min(scale, MAX_PATCH)
         latents, pixels = [], []

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from engine.pipelines.stable_diffusion import (
         StableDiffusionPipeline as StableDiffusionPipeline,
     )
+    from engine.pipelines.stable_diffusion_xl import (
+        StableDiffusionXLPipeline as StableDiffusionXLPipeline,
+    )
+    from engine.pipelines.stable_diffusion_xl_img2img import (
+        StableDiffusionXLImg2ImgPipeline as StableDiffusionXLImg2ImgPipeline,
+    )
+    from engine.pipelines.stable_diffusion_xl_inpaint import (
+        StableDiffusionXLInpaintPipeline as StableDiffusionXLInpaintPipeline,
+    )
     from engine.pipelines.unconditional import DDIMPipeline as DDIMPipeline
     from engine.pipelines.unconditional import DDPMPipeline as DDPMPipeline
     from engine.pipelines.unconditional import PNDMPipeline as PNDMPipeline
@@ -41,5 +50,8 @@ __getattr__, __dir__, __all__ = attach(
         "StableDiffusionImg2ImgPipeline": "image_to_image",
         "StableDiffusionInpaintPipeline": "inpaint",
         "StableDiffusionPipeline": "stable_diffusion",
+        "StableDiffusionXLImg2ImgPipeline": "stable_diffusion_xl_img2img",
+        "StableDiffusionXLInpaintPipeline": "stable_diffusion_xl_inpaint",
+        "StableDiffusionXLPipeline": "stable_diffusion_xl",
     },
 )

@@ -3,7 +3,7 @@
 import copy
 import functools
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from PIL import Image
@@ -12,22 +12,24 @@ from torch import Tensor
 from engine.errors import RequestError
 from engine.images import as_pixels, to_pil, whole_size
 from engine.models.autoencoder_kl import AutoencoderKL, DiagonalGaussian
+from engine.models.conditioning import Conditioning
 from engine.models.unet2d_condition import UNet2DConditionModel
 from engine.noise import Generators
 from engine.pictures import fit
 from engine.pipelines.control import Control
 from engine.pipelines.course import Course
-from engine.pipelines.denoise import Hold, Progress, Start, denoise, from_picture
+from engine.pipelines.denoise import Hold, Progress, Start, denoise, from_picture, from_sample
 from engine.pipelines.limits import check_argument
 from engine.pipelines.pipeline import PipelineOutput
 from engine.pipelines.request import Request
 from engine.pipelines.sampling import SamplingPipeline
-from engine.pipelines.text import Prompts, encode
+from engine.pipelines.span import WHOLE, Span
+from engine.pipelines.text import Encoded, Prompts, encode
 
-__all__ = ["LatentPipeline", "Run", "spread"]
+__all__ = ["LatentPipeline", "Run", "Text", "spread", "upcast"]
 
 Run: TypeAlias = Generator[Progress, None, PipelineOutput]
-Text: TypeAlias = Callable[[bool], Tensor]
+Text: TypeAlias = Callable[[bool], Encoded]
 """What the model reads, with guidance or without, as `Prompts.encoded` makes it."""
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 
@@ -46,6 +48,8 @@ class LatentPipeline(SamplingPipeline):
     Raise `RequestError` for what cannot be run, and `RunCancelled` when `control` asks for it.
     """
 
+    addition: ClassVar[str | None] = None
+    """The `addition_embed_type` that the UNet is to have."""
     vae: AutoencoderKL
     unet: UNet2DConditionModel
     text_encoder: Any
@@ -95,6 +99,12 @@ class LatentPipeline(SamplingPipeline):
                 f"channels, and this one takes {found}, as for {purposes.get(found, 'no task')}: "
                 "choose another checkpoint."
             )
+        if (added := self.unet.config.addition_embed_type) != self.addition:
+            raise RequestError(
+                f"{type(self).__name__} needs a UNet whose addition_embed_type is "
+                f"{self.addition!r}, and this one's is {added!r}: take the class that the "
+                "checkpoint's index names."
+            )
 
     def _size(self, height: int | None, width: int | None) -> tuple[int, int]:
         """Height and width in pixels; the model's own for None."""
@@ -117,7 +127,7 @@ class LatentPipeline(SamplingPipeline):
         """The arguments of `stream` that all tasks have."""
         return {
             "prompt": request.prompt,
-            "negative_prompt": request.negative_prompt,
+            "negative_prompt": request.negative_prompt or None,
             "guidance_scale": request.guidance_scale,
             "num_images_per_prompt": request.count,
         }
@@ -134,22 +144,25 @@ class LatentPipeline(SamplingPipeline):
         guidance_scale: float,
         output_type: str,
         control: Control | None,
-        strength: float = 1.0,
+        span: Span = WHOLE,
     ) -> tuple[Course, Text, int]:
         """The course of a run, its text, encoded when first asked for, and the number of images."""
         self._check(steps, output_type, OUTPUT_TYPES)
         check_argument("num_images_per_prompt", prompts.copies, 1)
         self.check_components()
-        course = self._course(steps, guidance_scale, control, strength)
+        course = self._course(steps, guidance_scale, control, span)
 
         @functools.cache
-        def text(guided: bool) -> Tensor:
-            encoder = functools.partial(encode, self.tokenizer, self.text_encoder)
-            return prompts.encoded(encoder, guided).to(self.device)
+        def text(guided: bool) -> Encoded:
+            return prompts.encoded(self._read, guided)
 
         if prompts.negative:
             text(True)  # guidance may come on the way: what is wrong with it is told now
-        return course, text, len(text(course.guided)) // (2 if course.guided else 1)
+        return course, text, len(text(course.guided).hidden) // (2 if course.guided else 1)
+
+    def _read(self, prompts: list[str], prompts_2: list[str]) -> Encoded:
+        """Encode prompts; prompts_2: what a second text encoder reads, where there is one."""
+        return Encoded(encode(self.tokenizer, self.text_encoder, prompts))
 
     def _encode(self, pixels: Tensor, *, count: int, copies: int, generator: Generators) -> Tensor:
         """Scaled latents (B, C, h, w) of pixels (N, 3, H, W), in float32, as `spread` repeats.
@@ -157,7 +170,8 @@ class LatentPipeline(SamplingPipeline):
         Drawn as diffusers draws them: with a generator for each image by those, else once for each
         of the N pictures. They are encoded one at a time, as `_decode`.
         """
-        found = [self.vae.encode(one.to(self.device)).latent_dist for one in pixels.split(1)]
+        vae = self._coder()
+        found = [vae.encode(one.to(self.device)).latent_dist for one in pixels.split(1)]
         moments = torch.cat([torch.cat([one.mean, one.logvar], dim=1) for one in found])
         each = isinstance(generator, Sequence)
         if each:
@@ -167,9 +181,12 @@ class LatentPipeline(SamplingPipeline):
         return latents if each else spread("image", latents, count, copies)
 
     def _from_picture(
-        self, image: Any, count: int, copies: int, generator: Generators
+        self, image: Any, count: int, copies: int, generator: Generators, noised: bool = True
     ) -> tuple[Tensor, Start]:
-        """Latents (B, C, h, w) of a picture, or such, and what begins with them under noise."""
+        """Latents (B, C, h, w) of a picture, or such, and what begins with them under noise.
+
+        noised: whether noise is to be drawn; without, they are at the right level already.
+        """
         if isinstance(image, Tensor) and image.shape[-3:-2] == (self.vae.config.latent_channels,):
             latents = image.to(self.device, torch.float32)
             latents = spread(
@@ -178,6 +195,8 @@ class LatentPipeline(SamplingPipeline):
         else:
             pixels = as_pixels("image", image, self.vae.downscale)
             latents = self._encode(pixels, count=count, copies=copies, generator=generator)
+        if not noised:
+            return latents, from_sample(latents)
         return latents, from_picture(latents, self._noise(tuple(latents.shape), generator))
 
     def _draw(
@@ -192,15 +211,20 @@ class LatentPipeline(SamplingPipeline):
         extra: Tensor | None = None,
         hold: Hold | None = None,
     ) -> Run:
+        def condition(timesteps: Tensor, guided: bool) -> Conditioning:
+            known = text(guided)
+            return self.unet.condition(
+                timesteps,
+                known.hidden.to(self.device),
+                timestep_cond=self.unet.embed_guidance(course.guidance_scale),
+                added_cond_kwargs={key: one.to(self.device) for key, one in known.added.items()},
+            )
+
         latents = yield from denoise(
             self.unet,
             course,
             start,
-            lambda timesteps, guided: self.unet.condition(
-                timesteps,
-                text(guided),
-                timestep_cond=self.unet.embed_guidance(course.guidance_scale),
-            ),
+            condition,
             generator=generator,
             options={"eta": eta},
             extra=extra,
@@ -228,21 +252,30 @@ class LatentPipeline(SamplingPipeline):
             flags += checker.flagged(read.to(checker.device, checker.dtype))
         return flags
 
+    def _coder(self) -> AutoencoderKL:
+        """What a run encodes and decodes with."""
+        return self.vae
+
     def _decode(self, latents: Tensor, course: Course) -> Tensor:
         """Pixels in -1..1, one picture at a time so that memory does not grow with the batch.
 
         Some autoencoders overflow in float16: such a picture is decoded again in float32.
         """
         self._check_finite(latents)
-        vae, pictures = self.vae, []
+        vae, pictures = self._coder(), []
         for one in latents / self.vae.config.scaling_factor:
             course.check()
             picture = vae.decode(one[None]).sample
             if vae.dtype != torch.float32 and not bool(torch.isfinite(picture).all()):
-                vae = copy.deepcopy(self.vae).float()  # its own weights stay as they are
+                vae = upcast(vae)
                 picture = vae.decode(one[None]).sample
             pictures.append(picture)
         return torch.cat(pictures)
+
+
+def upcast(vae: AutoencoderKL) -> AutoencoderKL:
+    """The same in float32: a copy, as others may share the weights."""
+    return copy.deepcopy(vae).float()
 
 
 def spread(name: str, values: Tensor, count: int, copies: int) -> Tensor:

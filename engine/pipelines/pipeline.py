@@ -58,7 +58,8 @@ class PipelineOutput(NamedTuple):
 
 
 class DiffusionPipeline:
-    """Components that make pictures together. Arguments of `__init__` are the components.
+    """Components that make pictures together. Arguments of `__init__` are the components, and,
+    where they are `bool`, settings that a checkpoint's index holds beside them.
 
     Calling a pipeline runs `stream` to its end; `stream` itself yields a `Progress` after each
     call of the model and returns the output.
@@ -70,10 +71,12 @@ class DiffusionPipeline:
     blacken_flagged = True
     """Whether pictures that a safety checker flags come out black; else the caller hides them."""
 
-    def __init__(self, **components: Any) -> None:
-        self._names = tuple(components)
-        for name, component in components.items():
-            setattr(self, name, component)
+    def __init__(self, **parts: Any) -> None:
+        """parts: components and settings."""
+        self._settings = tuple(name for name, part in parts.items() if isinstance(part, bool))
+        self._names = tuple(name for name in parts if name not in self._settings)
+        for name, part in parts.items():
+            setattr(self, name, part)
 
     @classmethod
     def from_pretrained(
@@ -184,7 +187,7 @@ class DiffusionPipeline:
         components: by name, in place of the other's, or that it lacks.
         Raises `RequestError` if one is missing, or does not fit the task.
         """
-        given = pipeline.components | components
+        given = pipeline.components | pipeline.settings | components
         parameters = components_of(cls)
         if unknown := components.keys() - parameters:
             raise RequestError(f"{cls.__name__} has no component {', '.join(sorted(unknown))}.")
@@ -218,6 +221,11 @@ class DiffusionPipeline:
     def components(self) -> dict[str, Any]:
         """The components by name."""
         return {name: getattr(self, name) for name in self._names}
+
+    @property
+    def settings(self) -> dict[str, bool]:
+        """What the index says beside the components."""
+        return {name: getattr(self, name) for name in self._settings}
 
     @property
     def device(self) -> torch.device:
@@ -278,7 +286,8 @@ class DiffusionPipeline:
 
     def _index(self) -> dict[str, Any]:
         header = {"_class_name": type(self).__name__, "_diffusers_version": FORMAT_VERSION}
-        return header | {name: _entry(part) for name, part in self.components.items()}
+        parts = {name: _entry(part) for name, part in self.components.items()}
+        return header | self.settings | parts
 
 
 def _entry(component: Any) -> list[str | None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from engine.checkpoints.components import CLASSES, Spec, read_index
 from engine.checkpoints.layout import INDEX_NAME
-from engine.config import Configured
+from engine.config import Configured, read_json
 from engine.errors import CheckpointError, RequestError
 from engine.pipelines.tasks import ALIASES, PIPELINES, TASKS, tasks_of
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Plan:
-    """kind: class of the pipeline. specs: components to load. ready: those that need no loading."""
+    """kind: class of the pipeline. specs: components to load. ready: what needs no loading."""
 
     kind: "type[DiffusionPipeline]"
     specs: dict[str, Spec]
@@ -68,6 +68,8 @@ def make_plan(
         spec = specs.get(name)
         if name in given:
             ready[name] = given[name]
+        elif parameter.annotation is bool:
+            ready[name] = _setting(folder, name, parameter.default)
         elif spec is not None:
             _check_class(folder, kind, name, spec, parameter.annotation)
             wanted[name] = spec
@@ -108,13 +110,20 @@ def pipeline_class(name: str) -> "type[DiffusionPipeline]":
 
 
 def components_of(kind: "type[DiffusionPipeline]") -> dict[str, inspect.Parameter]:
-    """The components that a class takes, with what is said of them."""
+    """The components and settings that a class takes, with what is said of them."""
     return dict(list(inspect.signature(kind.__init__).parameters.items())[1:])
 
 
 def fits(component: Any, annotation: Any) -> bool:
     """Whether a component is what a class takes; one that is left out is."""
     return component is None or not _ours(annotation) or isinstance(component, annotation)
+
+
+def _setting(folder: Path, name: str, default: bool) -> bool:
+    value = read_json(folder / INDEX_NAME).get(name, default)
+    if not isinstance(value, bool):
+        raise CheckpointError(f"{folder / INDEX_NAME}: {name} is {value!r}, not true or false.")
+    return value
 
 
 def _ours(annotation: Any) -> bool:
