@@ -150,7 +150,7 @@ def main() -> None:
     secret = load_secret(outputs)
     route, owners = PictureRoute(outputs, secret), Owners(secret)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    page = build_page(service, models, route, owners, load_styles(options.styles))
+    page = build_page(service, route, owners, load_styles(options.styles), options.safety)
     try:
         _, local, shared = page.launch(
             server_name=options.host,

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 from engine.checkpoints.layout import CONVERT, REFUSED
 from engine.errors import CheckpointError
 
-__all__ = ["Shape", "read_header"]
+__all__ = ["Shape", "read_header", "stored_dtype"]
 
 Shape = tuple[int, ...]
 
@@ -34,6 +34,8 @@ SIZES = {
     **dict.fromkeys(("F64", "I64", "U64"), 8),
 }
 """Type of a tensor -> bytes of one of its numbers."""
+DTYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32", "F64": "float64"}
+"""As torch calls those that a model is usually stored in."""
 KEYS = {"dtype", "shape", "data_offsets"}
 METADATA = "__metadata__"
 
@@ -59,6 +61,7 @@ class Tensor(NamedTuple):
     end: int
     name: str
     shape: Shape
+    dtype: str
 
 
 class Damage(Exception):
@@ -71,6 +74,19 @@ def read_header(path: Path) -> dict[str, Shape]:
     The tensors themselves are not read, but are sure to be there: each has its place, and there
     is nothing else. Raises `CheckpointError`.
     """
+    return {tensor.name: tensor.shape for tensor in _described(path)}
+
+
+def stored_dtype(path: Path) -> str:
+    """The type in which most of a file is stored, as torch calls it; raises `CheckpointError`."""
+    sizes: Counter[str] = Counter()
+    for tensor in _described(path):
+        sizes[tensor.dtype] += tensor.end - tensor.begin
+    most = sizes.most_common(1)
+    return DTYPES.get(most[0][0], most[0][0]) if most else ""
+
+
+def _described(path: Path) -> list[Tensor]:
     try:
         if path.suffix in REFUSED:
             raise Damage(f"is of a format that {CODE}")
@@ -85,7 +101,7 @@ def read_header(path: Path) -> dict[str, Shape]:
         raise CheckpointError(f"{path} {damage}") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from None
-    return {tensor.name: tensor.shape for tensor in tensors}
+    return tensors
 
 
 def _read(file: BinaryIO, size: int) -> bytes:
@@ -160,7 +176,7 @@ def _tensor(name: str, entry: Any) -> Tensor:
     begin, end = offsets
     if (needed := prod(shape) * SIZES[dtype]) != end - begin:
         raise damage(f"needs {needed:,} bytes, and has those from {begin:,} to {end:,}")
-    return Tensor(begin, end, name, tuple(shape))
+    return Tensor(begin, end, name, tuple(shape), dtype)
 
 
 def _whole(values: Any) -> bool:

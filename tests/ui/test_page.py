@@ -94,7 +94,7 @@ def test_models_may_come_and_go(tmp_path: Path) -> None:
 
 def page_without_models(folder: Path) -> gr.Blocks:
     service = Service(lambda: StubWorker(folder), folder, folder)
-    return build_page(service, folder, PictureRoute(folder, SECRET), Owners(SECRET))
+    return build_page(service, PictureRoute(folder, SECRET), Owners(SECRET))
 
 
 def test_a_page_asks_little_of_server_and_browser(tmp_path: Path) -> None:

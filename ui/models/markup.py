@@ -1,15 +1,17 @@
 """The HTML of models and of downloads. Every value is escaped: `gr.HTML` escapes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 
+from engine.checkpoints.catalog import ModelInfo
 from engine.checkpoints.download import Plan
 from engine.service.downloads import DownloadInfo
 from ui.history.markup import size_of
 from ui.markup import counted, duration
 
-__all__ = ["downloads", "plan"]
+__all__ = ["cards", "downloads", "facts_of", "plan"]
 
+PLACES = {"folder": "a folder here", "file": "one file here", "Hub": "from the Hub"}
 STATES = {
     "waiting": "Waiting",
     "running": "Asking the Hub",
@@ -19,6 +21,35 @@ STATES = {
 }
 
 
+def facts_of(model: ModelInfo) -> str:
+    """What is known of a model, for a list: kind, picture size, type of its numbers, bytes."""
+    size = f"{model.width} px" if model.width == model.height else f"{model.width}×{model.height}"
+    parts = [model.family, size, model.dtype, size_of(model.bytes)]
+    return ", ".join(part for part in parts if part)
+
+
+def cards(models: Sequence[ModelInfo], starred: Collection[str], safety: bool) -> list[str]:
+    """An item for each model; safety: whether safety checkers are loaded."""
+    ordered = sorted(models, key=lambda model: model.name not in starred)
+    return [_card(model, model.name in starred, safety) for model in ordered]
+
+
+def _card(model: ModelInfo, starred: bool, safety: bool) -> str:
+    name = escape(model.name)
+    does = ", ".join(task.replace("-", " ") for task in model.tasks) or "nothing here"
+    prediction = str(model.scheduler_config.get("prediction_type") or "")
+    facts = [facts_of(model), PLACES[model.source], f"does {does}"]
+    if prediction and prediction != "epsilon":
+        facts.append(f"predicts {prediction.replace('_', ' ')}")
+    if model.checker:
+        facts.append("safety checker" if safety else "its safety checker is off (--no-safety)")
+    return (
+        f'<li data-id="{name}"><button type="button" class="star" data-act="star" '
+        f'aria-pressed="{str(starred).lower()}" aria-label="Star: {name}">★</button>'
+        f'<div><p class="what">{name}</p><p>{escape(" · ".join(facts))}</p></div></li>'
+    )
+
+
 def plan(found: Plan) -> str:
     """What a download would bring, for a person to decide."""
     left = found.bytes - found.here
@@ -26,9 +57,7 @@ def plan(found: Plan) -> str:
     facts = {
         "Kind": found.pipeline,
         "Licence": found.licence or "not told: read its page",
-        "Access": "its owner lets people in, and has let you"
-        if found.gated
-        else "open to everyone",
+        "Access": "gated, and you were let in" if found.gated else "open to everyone",
         "Files": f"{counted(len(found.files), 'file')}, {size_of(found.bytes)}{here}",
         "Free on the disk": size_of(found.free),
         "Version": found.commit[:8] + (f" ({found.revision})" if found.revision else ""),
