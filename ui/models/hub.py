@@ -45,15 +45,13 @@ class HubGroup:
         if not self._downloads.hub.patterns:
             gr.HTML(markup.hint(OFF), elem_classes="hint")
             return
-        with gr.Row(elem_classes="ask"):
-            self._name = gr.Textbox(
-                label="Model on the Hub",
-                placeholder=PLACEHOLDER,
-                info="name/repository, or name/repository@revision",
-                max_lines=1,
-                scale=4,
-            )
-            self._look = gr.Button("Look it up", size="sm", scale=1, min_width=110)
+        self._name = gr.Textbox(
+            label="Model on the Hub",
+            placeholder=PLACEHOLDER,
+            info="name/repository, or name/repository@revision",
+            max_lines=1,
+        )
+        self._look = gr.Button("Look it up")
         self._plan = gr.HTML("", elem_classes="planned")
         self._variant = gr.Radio(
             [DEFAULT], label="Variant", value=DEFAULT, visible=False, elem_classes="variant"

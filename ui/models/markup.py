@@ -40,7 +40,7 @@ def _card(model: ModelInfo, starred: bool, safety: bool) -> str:
     prediction = str(model.scheduler_config.get("prediction_type") or "")
     facts = [facts_of(model), PLACES[model.source], f"does {does}"]
     if prediction and prediction != "epsilon":
-        facts.append(f"predicts {prediction.replace('_', ' ')}")
+        facts.append(prediction.replace("_", "-"))
     if model.checker:
         facts.append("safety checker" if safety else "its safety checker is off (--no-safety)")
     return (

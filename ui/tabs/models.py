@@ -60,7 +60,7 @@ class ModelsTab:
         """What is at hand now."""
         return cards(self._shared.models(), starred_of(starred), self._shared.safety)
 
-    def star(self, starred: Any, *chosen: Any, event: gr.EventData) -> list[Any]:
+    def star(self, event: gr.EventData, starred: Any, *chosen: Any) -> list[Any]:
         """Give a model a star, or take it away."""
         told = event._data
         name = str(told.get("id")) if isinstance(told, dict) else ""
