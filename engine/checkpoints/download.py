@@ -123,6 +123,7 @@ class Download:
         for file in plan.files:
             self._file = file.path
             remote.fetch([file.path])
+            self._done = sum(remote.held(one) for one in plan.files)  # others fetch too
         remote.note(plan.revision)
         self._file = ""
         return remote.root

@@ -71,10 +71,6 @@ class Transfer:
         self._stopped = threading.Event()
         self._response: Response | None = None
 
-    @property
-    def stopped(self) -> bool:
-        return self._stopped.is_set()
-
     def stop(self) -> None:
         """End at once; what came of the file in hand is kept."""
         self._stopped.set()
@@ -134,6 +130,7 @@ class Transfer:
                 begun = 0
             self._response = response
             try:
+                self.wait(0)  # `stop` may have come too early to see the response
                 with part.open("ab" if begun else "wb") as out:
                     for chunk in response.iter_raw():
                         self.wait(0)

@@ -236,9 +236,10 @@ def test_two_who_want_the_same_fetch_it_once(
     hub.repo("a/tiny").commit_folder(tiny_checkpoint)
     hub.pace[UNET] = 0.02
     plan = plan_download("a/tiny", hub=models)
-    threads = [begun(Download(plan, models)) for _ in range(2)]
-    for thread in threads:
+    both = [Download(plan, models) for _ in range(2)]
+    for thread in [begun(one) for one in both]:
         thread.join(LIMIT)
+    assert [one.progress.done for one in both] == [plan.bytes] * 2
     assert hub.downloads().count(UNET) == 1
 
 
@@ -386,6 +387,13 @@ def test_what_cannot_run_is_refused_before_it_is_fetched(
     with pytest.raises(CheckpointError, match=words):
         plan_download("a/tiny", hub=models)
     assert hub.downloads() == ["model_index.json"]
+
+
+def test_repository_of_another_layout_is_refused(hub: StandIn, models: HubModels) -> None:
+    hub.repo("a/file").commit({"v1-5-pruned.safetensors": b""})
+    with pytest.raises(CheckpointError, match=r"model_index\.json is missing.* diffusers layout"):
+        plan_download("a/file", hub=models)
+    assert hub.downloads() == []
 
 
 def test_weights_that_can_run_code_are_refused(
