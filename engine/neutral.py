@@ -41,7 +41,6 @@ SINGLE_FILE: dict[str, tuple[Any, str]] = {
     "load_safety_checker": (None, "give one as safety_checker=..."),
     "original_config": (None, _TOLD),
     "original_config_file": (None, _TOLD),
-    "use_safetensors": (True, _SAFE),
     **LOADING,
 }
 """The same for `from_single_file`."""

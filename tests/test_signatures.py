@@ -12,7 +12,7 @@ import torch
 
 import engine
 from engine.errors import EngineError
-from engine.neutral import LOADING, NEUTRAL
+from engine.neutral import LOADING, NEUTRAL, SINGLE_FILE
 
 
 class Call(NamedTuple):
@@ -24,17 +24,23 @@ class Call(NamedTuple):
 
 
 LOADED = {"variant", "dtype", "torch_dtype", "use_safetensors"}
+FROM_FILE = LOADED - {"variant"}
 FROM_HUB = {"revision", "cache_dir", "token", "local_files_only"}
 FLASHPACK = frozenset({"use_flashpack"})  # a file format of one library
 CALLS = [
     Call("AutoencoderKL.decode"),
     Call("AutoencoderKL.encode"),
     Call("AutoencoderKL.forward"),
+    Call("AutoencoderKL.from_single_file", own=frozenset(FROM_HUB | FROM_FILE)),
     Call("DDIMScheduler.from_pretrained", own=frozenset(FROM_HUB)),
     Call("DDIMScheduler.save_pretrained"),
     Call("DiffusionPipeline.from_pretrained", own=frozenset(FROM_HUB | LOADED)),
     Call("DiffusionPipeline.save_pretrained", left_out=FLASHPACK),
     Call("DiffusionPipeline.to"),
+    Call(
+        "StableDiffusionPipeline.from_single_file",
+        own=frozenset(FROM_HUB | FROM_FILE | {"prediction_type"}),
+    ),
     Call("UNet2DConditionModel.forward"),
     Call("UNet2DModel.forward"),
     Call("UNet2DModel.from_pretrained", own=frozenset(FROM_HUB | LOADED | {"subfolder"})),
@@ -71,19 +77,25 @@ def test_what_changes_nothing_is_taken_at_its_neutral_value_alone(
     neutral, instead = NEUTRAL[name]
     noise = torch.zeros(1, 4, 16, 16)
     unet = engine.UNet2DConditionModel.from_pretrained(tiny_checkpoint / "unet")
+    file = tiny_checkpoint / "vae" / "diffusion_pytorch_model.safetensors"
+    from_file = functools.partial(engine.AutoencoderKL.from_single_file, file, norm_num_groups=4)
     calls: list[tuple[Callable[..., Any], bool]] = [
         (functools.partial(unet.forward, noise, 1, torch.zeros(1, 7, 24)), False),
         (unet.num_parameters, False),
+        (from_file, name in SINGLE_FILE),
     ]
     for name_of in ("", "Img2Img", "Inpaint"):
         made = getattr(engine, f"StableDiffusionXL{name_of}Pipeline")
         calls.append((functools.partial(made, *[None] * 7), False))
     for cls in (engine.UNet2DModel, engine.DDPMScheduler, engine.DiffusionPipeline):
         load = functools.partial(cls.from_pretrained, tiny_ddpm_checkpoint)
-        calls += [(load, True), (functools.partial(load().save_pretrained, tmp_path), False)]
+        calls += [
+            (load, name in LOADING),
+            (functools.partial(load().save_pretrained, tmp_path), False),
+        ]
     taken = 0
     for call, loads in calls:
-        if (loads and name in LOADING) or name in inspect.signature(call).parameters:
+        if loads or name in inspect.signature(call).parameters:
             taken += 1
             call(**{name: neutral})
             with pytest.raises(EngineError, match=name) as caught:

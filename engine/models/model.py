@@ -103,6 +103,7 @@ class Model(Configured, nn.Module):
         *,
         dtype: torch.dtype | None = None,
         torch_dtype: torch.dtype | None = None,
+        use_safetensors: bool | None = None,
         revision: str | None = None,
         cache_dir: Path | str | None = None,
         token: str | bool | None = None,
@@ -122,6 +123,7 @@ class Model(Configured, nn.Module):
         Raises `CheckpointError` for another kind of file, and as `from_pretrained`.
         """
         settings = without_hints(settings, SINGLE_FILE)
+        require_safetensors(use_safetensors)
         dtype = weights_dtype(dtype, torch_dtype)
         hub = Hub(revision, cache_dir, token, local_files_only)
         path = locate_file(pretrained_model_link_or_path_or_dict, hub)

@@ -131,6 +131,7 @@ class DiffusionPipeline:
         *,
         dtype: torch.dtype | None = None,
         torch_dtype: torch.dtype | None = None,
+        use_safetensors: bool | None = None,
         revision: str | None = None,
         cache_dir: Path | str | None = None,
         token: str | bool | None = None,
@@ -152,6 +153,7 @@ class DiffusionPipeline:
         Raises `CheckpointError` naming the file, what it looks like, and what to do.
         """
         components = without_hints(components, SINGLE_FILE)
+        require_safetensors(use_safetensors)
         dtype = weights_dtype(dtype, torch_dtype)
         hub = Hub(revision, cache_dir, token, local_files_only)
         file = SingleFile(locate_file(pretrained_model_link_or_path, hub), prediction_type)

@@ -226,8 +226,11 @@ class Studio:
 
     def choose(self, label: str, option: str) -> None:
         """Take an option by its name, which what is known of it may follow."""
-        name = re.compile(rf"^(★ )?{re.escape(option)}( — .*)?$")
-        self.options(label).get_by_role("option", name=name).click()
+        options = self.options(label).get_by_role("option")
+        options.first.wait_for()
+        labels = options.evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
+        form = re.compile(rf"(★ )?{re.escape(option)}( — .*)?")
+        options.nth(next(i for i, text in enumerate(labels) if form.fullmatch(text))).click()
 
     def start(self) -> None:
         """Ctrl+Enter, wherever one stands; the line that the next `wait` sees is of this run."""

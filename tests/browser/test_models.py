@@ -15,7 +15,7 @@ def test_each_kind_brings_its_own_settings_and_draws(studio: Studio) -> None:
     listed = studio.page.get_by_role("option")
     expect(listed.filter(has_text="tiny-1.safetensors — Stable Diffusion,")).to_be_visible()
     expect(listed.filter(has_text="tiny-xl-turbo — SDXL, distilled,")).to_be_visible()
-    studio.page.keyboard.press("Escape")
+    studio.prompt.click()
 
     studio.choose("Model", "tiny-xl-turbo")
     expect(number(studio, "Steps")).to_have_value("4")
@@ -46,7 +46,6 @@ def test_a_star_brings_a_model_to_the_front_and_stays(studio: Studio) -> None:
         studio.options("Model")
         first = studio.page.get_by_role("option").first
         expect(first).to_contain_text("★ tiny-checked — ")
-        studio.page.keyboard.press("Escape")
         studio.reload()
 
 
