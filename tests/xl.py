@@ -1,13 +1,18 @@
-"""Small random checkpoints of the SDXL family."""
+"""SDXL in the tests: small random checkpoints, the schedulers it comes with, short runs."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 
+import engine
 from tests.conftest import make_tokenizer_files
+from tests.pipelines.parity import array, seeded
 
-__all__ = ["KINDS", "PUBLISHED", "make_xl_checkpoint"]
+__all__ = [
+    *("EMBEDDINGS", "KINDS", "PUBLISHED", "SCHEDULERS"),
+    *("draw", "drawn", "make_xl_checkpoint", "put"),
+]
 
 PUBLISHED = {
     "beta_end": 0.012,
@@ -27,6 +32,16 @@ KINDS = {
     "inpaint": "StableDiffusionXLInpaintPipeline",
 }
 """Kind of a checkpoint -> class that its index names."""
+TRAILING = {"timestep_spacing": "trailing"}
+SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Euler as published": ("EulerDiscreteScheduler", {}),
+    "Euler of Lightning": ("EulerDiscreteScheduler", TRAILING),
+    "Euler a of Turbo": ("EulerAncestralDiscreteScheduler", TRAILING),
+    "DPM++ 2M": ("DPMSolverMultistepScheduler", {}),
+    "DDIM": ("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False}),
+    "LCM": ("LCMScheduler", {"clip_sample": False}),
+}
+"""Those of SDXL, of what is distilled from it, and others: class, and what differs."""
 
 
 def make_xl_checkpoint(folder: Path, kind: str = "base", seed: int = 0) -> Path:
@@ -103,3 +118,33 @@ def _unet(channels: int, refiner: bool) -> Any:
         projection_class_embeddings_input_dim=20 + 8 * (5 if refiner else 6),
         norm_num_groups=8,
     )
+
+
+def put(scheduler: str, *pipelines: Any) -> None:
+    """One of `SCHEDULERS` into our pipeline and diffusers'."""
+    import diffusers
+
+    cls, settings = SCHEDULERS[scheduler]
+    for library, pipe in zip((engine, diffusers), pipelines, strict=False):
+        pipe.scheduler = getattr(library, cls).from_config({**PUBLISHED, **settings})
+
+
+def draw(pipeline: Any, *args: Any, **call: Any) -> torch.Tensor:
+    """The numbers of a short run with a seed."""
+    settings = {"num_inference_steps": 4, "output_type": "np", "generator": seeded()}
+    return array(pipeline(*args, **settings | call).images)
+
+
+def drawn(*shape: int) -> torch.Tensor:
+    """The same noise each time."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(5))
+
+
+EMBEDDINGS: dict[str, Any] = {
+    "prompt": None,
+    "prompt_embeds": drawn(1, 16, 40),
+    "negative_prompt_embeds": drawn(1, 16, 40).flip(1),
+    "pooled_prompt_embeds": drawn(1, 20),
+    "negative_pooled_prompt_embeds": drawn(1, 20).flip(1),
+}
+"""A text for the base model, already encoded."""

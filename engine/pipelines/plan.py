@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from engine.checkpoints.components import CLASSES, Spec, read_index
 from engine.checkpoints.layout import INDEX_NAME
+from engine.checkpoints.single_file import model_index
 from engine.config import Configured, read_json
 from engine.errors import CheckpointError, RequestError
 from engine.pipelines.tasks import ALIASES, PIPELINES, TASKS, tasks_of
@@ -120,7 +121,7 @@ def fits(component: Any, annotation: Any) -> bool:
 
 
 def _setting(folder: Path, name: str, default: bool) -> bool:
-    value = read_json(folder / INDEX_NAME).get(name, default)
+    value = model_index(folder).get(name, default)
     if not isinstance(value, bool):
         raise CheckpointError(f"{folder / INDEX_NAME}: {name} is {value!r}, not true or false.")
     return value

@@ -84,10 +84,10 @@ class XLPipeline(LatentPipeline):
         if config.projection_class_embeddings_input_dim != width:
             score = "an aesthetic score" if numbers == 5 else "a target size"
             raise RequestError(
-                f"{type(self).__name__} tells the UNet a pooled text of {pooled} and {score}, "
-                f"{width} numbers with the other sizes, and this one takes "
-                f"{config.projection_class_embeddings_input_dim}: a refiner does image-to-image, "
-                "with requires_aesthetics_score=True, and no other checkpoint has that set."
+                f"{type(self).__name__} tells the UNet {width} numbers: a pooled text of {pooled} "
+                f"and sizes, the last of which is {score}; and this one takes "
+                f"{config.projection_class_embeddings_input_dim}. A refiner alone takes an "
+                "aesthetic score: it does image-to-image, with requires_aesthetics_score=True."
             )
 
     def _read(self, prompts: list[str], prompts_2: list[str]) -> Encoded:
