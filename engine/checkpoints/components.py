@@ -138,6 +138,7 @@ def _load_processor(cls: str) -> Load:
 
 CLASSES: dict[str, Kind] = {
     "AutoencoderKL": Kind(MODEL, _load_model("AutoencoderKL")),
+    "AutoencoderTiny": Kind(MODEL, _load_model("AutoencoderTiny")),
     "CLIPFeatureExtractor": Kind(PROCESSOR, _load_processor("CLIPImageProcessor")),
     "CLIPImageProcessor": Kind(PROCESSOR, _load_processor("CLIPImageProcessor")),
     "CLIPTextModel": Kind(TEXT, _load_transformer("CLIPTextModel")),

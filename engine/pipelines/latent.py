@@ -11,7 +11,7 @@ from torch import Tensor
 
 from engine.errors import RequestError
 from engine.images import as_pixels, whole_size
-from engine.models.autoencoder_kl import AutoencoderKL, DiagonalGaussian
+from engine.models.autoencoder import Autoencoder
 from engine.models.unet2d_condition import UNet2DConditionModel
 from engine.noise import Generators
 from engine.pictures import fit
@@ -46,14 +46,14 @@ class LatentPipeline(SamplingPipeline):
     Raise `RequestError` for what cannot be run, and `RunCancelled` when `control` asks for it.
     """
 
-    vae: AutoencoderKL
+    vae: Autoencoder
     unet: UNet2DConditionModel
     text_encoder: Any
     tokenizer: Any
 
     def __init__(
         self,
-        vae: AutoencoderKL,
+        vae: Autoencoder,
         text_encoder: Any,
         tokenizer: Any,
         unet: UNet2DConditionModel,
@@ -150,13 +150,11 @@ class LatentPipeline(SamplingPipeline):
         Drawn as diffusers draws them: with a generator for each image by those, else once for each
         of the N pictures. They are encoded one at a time, as `_decode`.
         """
-        found = [self.vae.encode(one.to(self.device)).latent_dist for one in pixels.split(1)]
-        moments = torch.cat([torch.cat([one.mean, one.logvar], dim=1) for one in found])
+        moments = torch.cat([self.vae.moments(one.to(self.device)) for one in pixels.split(1)])
         each = isinstance(generator, Sequence)
         if each:
             moments = spread("image", moments, count, copies)
-        latents = DiagonalGaussian(moments).sample(generator)
-        latents = latents.float() * self.vae.config.scaling_factor
+        latents = self.vae.draw(moments, generator).float() * self.vae.config.scaling_factor
         return latents if each else spread("image", latents, count, copies)
 
     def _from_picture(
@@ -212,10 +210,10 @@ class LatentPipeline(SamplingPipeline):
         vae, pictures = self.vae, []
         for one in latents / self.vae.config.scaling_factor:
             course.check()
-            picture = vae.decode(one[None]).sample
+            picture = vae.pixels(one[None])
             if vae.dtype != torch.float32 and not bool(torch.isfinite(picture).all()):
                 vae = copy.deepcopy(self.vae).float()  # its own weights stay as they are
-                picture = vae.decode(one[None]).sample
+                picture = vae.pixels(one[None])
             pictures.append(picture)
         return torch.cat(pictures)
 

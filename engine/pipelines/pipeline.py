@@ -27,6 +27,7 @@ from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress
 from engine.pipelines.plan import components_of, fits, make_plan, pipeline_class
 from engine.pipelines.request import Request
+from engine.pipelines.savings import MemorySavings
 from engine.pipelines.tasks import class_for
 
 __all__ = ["NO_PICTURES", "DiffusionPipeline", "Pictures", "PipelineOutput"]
@@ -43,7 +44,7 @@ class PipelineOutput(NamedTuple):
     images: Any
 
 
-class DiffusionPipeline:
+class DiffusionPipeline(MemorySavings):
     """Components that make pictures together. Arguments of `__init__` are the components.
 
     Calling a pipeline runs `stream` to its end; `stream` itself yields a `Progress` after each

@@ -30,9 +30,17 @@ class Plan:
     ready: dict[str, Any]
 
     def build(self, load: Callable[[str, Spec], Any]) -> "DiffusionPipeline":
-        """Load what is to be loaded, each by its name, and put it together."""
-        loaded = {name: load(name, spec) for name, spec in self.specs.items()}
+        """Load what is to be loaded, each by its name, and put it together.
+
+        What has no weights comes first: an error in it is told before memory is filled.
+        """
+        ordered = sorted(self.specs.items(), key=lambda part: _has_weights(part[1]))
+        loaded = {name: load(name, spec) for name, spec in ordered}
         return self.kind(**loaded, **self.ready)
+
+
+def _has_weights(spec: Spec) -> bool:
+    return spec.cls in CLASSES and CLASSES[spec.cls].files.weights is not None
 
 
 def make_plan(
@@ -111,7 +119,12 @@ def _ours(annotation: Any) -> bool:
 
 def _check_class(folder: Path, kind: type, name: str, spec: Spec, annotation: Any) -> None:
     """A network of another class would load, and fail or draw noise at its first call."""
-    if _ours(annotation) and spec.cls in CLASSES and spec.cls != annotation.__name__:
+    if not (_ours(annotation) and spec.cls in CLASSES):
+        return
+    from engine import models
+
+    found = getattr(models, spec.cls, type)
+    if not issubclass(found, annotation):
         raise CheckpointError(
             f"{kind.__name__} takes {name} as {annotation.__name__}, but {folder / INDEX_NAME} "
             f"names {spec.cls}: load it with DiffusionPipeline.from_pretrained."
