@@ -9,6 +9,7 @@ from engine._lazy import attach
 
 if TYPE_CHECKING:
     from engine.models import AutoencoderKL as AutoencoderKL
+    from engine.models import AutoencoderTiny as AutoencoderTiny
     from engine.models import UNet2DConditionModel as UNet2DConditionModel
     from engine.models import UNet2DModel as UNet2DModel
     from engine.pipelines import Control as Control
@@ -61,6 +62,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "AutoencoderKL": "models",
+        "AutoencoderTiny": "models",
         "UNet2DConditionModel": "models",
         "UNet2DModel": "models",
         "Control": "pipelines",

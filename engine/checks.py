@@ -69,7 +69,7 @@ def is_of(value: Any, kind: Any) -> bool:
     Numbers are finite, whole ones 0 or more as they count something; booleans are none.
     """
     if kind is int:
-        return isinstance(value, Integral) and not isinstance(value, bool) and value >= 0
+        return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
     if kind is float:
         return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     if isinstance(kind, UnionType):

@@ -32,8 +32,14 @@ CALLS = [
     Call("AutoencoderKL.encode"),
     Call("AutoencoderKL.forward"),
     Call("AutoencoderKL.from_single_file", own=frozenset(FROM_HUB | FROM_FILE)),
+    Call("AutoencoderKL.enable_slicing"),
+    Call("AutoencoderKL.enable_tiling"),
+    Call("AutoencoderTiny.decode"),
+    Call("AutoencoderTiny.encode"),
+    Call("AutoencoderTiny.forward"),
     Call("DDIMScheduler.from_pretrained", own=frozenset(FROM_HUB)),
     Call("DDIMScheduler.save_pretrained"),
+    Call("DiffusionPipeline.enable_attention_slicing"),
     Call("DiffusionPipeline.from_pretrained", own=frozenset(FROM_HUB | LOADED)),
     Call("DiffusionPipeline.save_pretrained", left_out=FLASHPACK),
     Call("DiffusionPipeline.to"),
@@ -104,7 +110,9 @@ def test_what_changes_nothing_is_taken_at_its_neutral_value_alone(
     assert taken
 
 
-@pytest.mark.parametrize("name", ["AutoencoderKL", "UNet2DConditionModel", "UNet2DModel"])
+@pytest.mark.parametrize(
+    "name", ["AutoencoderKL", "AutoencoderTiny", "UNet2DConditionModel", "UNet2DModel"]
+)
 def test_constructors_take_the_settings_of_diffusers(name: str) -> None:
     ours, theirs = named(engine, name), named(diffusers, name)
     parameters = inspect.signature(theirs.__init__).parameters

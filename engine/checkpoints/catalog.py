@@ -196,7 +196,8 @@ def _sample_size(unet: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _downscale(path: Path) -> int:
-    stages = _config(path, "vae", MODEL).get("block_out_channels")
+    config = _config(path, "vae", MODEL)
+    stages = config.get("block_out_channels", config.get("decoder_block_out_channels"))
     return 2 ** (len(stages) - 1) if isinstance(stages, list) else 1
 
 

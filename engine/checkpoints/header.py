@@ -22,7 +22,7 @@ Shape = tuple[int, ...]
 
 MAX_HEADER = 100_000_000
 """Bytes of a header, as in safetensors itself."""
-MAX_MARKS = 300_000
+MAX_MARKS = 150_000
 """Brackets and commas of a header, some ten a tensor: they decide how long reading it takes."""
 MAX_TENSORS = 10_000
 MAX_NAME = 500

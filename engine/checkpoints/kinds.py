@@ -26,6 +26,7 @@ SAFETY_CHECKER = "StableDiffusionSafetyChecker"
 
 FILES: Mapping[str, Files] = {
     "AutoencoderKL": MODEL,
+    "AutoencoderTiny": MODEL,
     "CLIPFeatureExtractor": PROCESSOR,
     "CLIPImageProcessor": PROCESSOR,
     "CLIPImageProcessorPil": PROCESSOR,  # as diffusers saves it without torchvision

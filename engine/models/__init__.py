@@ -6,6 +6,7 @@ from engine._lazy import attach
 
 if TYPE_CHECKING:
     from engine.models.autoencoder_kl import AutoencoderKL as AutoencoderKL
+    from engine.models.autoencoder_tiny import AutoencoderTiny as AutoencoderTiny
     from engine.models.safety_checker import (
         StableDiffusionSafetyChecker as StableDiffusionSafetyChecker,
     )
@@ -17,6 +18,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "AutoencoderKL": "autoencoder_kl",
         "StableDiffusionSafetyChecker": "safety_checker",
+        "AutoencoderTiny": "autoencoder_tiny",
         "UNet2DConditionModel": "unet2d_condition",
         "UNet2DModel": "unet2d",
     },

@@ -12,7 +12,7 @@ from torch import Tensor
 from engine.images import to_pil
 
 if TYPE_CHECKING:
-    from engine.models.autoencoder_kl import AutoencoderKL
+    from engine.models.autoencoder import Autoencoder
 
 __all__ = ["LatentPreview"]
 
@@ -41,7 +41,7 @@ class LatentPreview:
 
     @classmethod
     @torch.no_grad()
-    def fit(cls, vae: "AutoencoderKL") -> "LatentPreview":
+    def fit(cls, vae: "Autoencoder") -> "LatentPreview":
         """Fit to what the decoder makes of the latents of generated pictures."""
         if vae.dtype == torch.float16:  # where some overflow
             vae = copy.deepcopy(vae).float()
@@ -49,9 +49,9 @@ class LatentPreview:
         patch = min(scale, MAX_PATCH)
         latents, pixels = [], []
         for picture in dead_leaves(PICTURES, CELLS * scale).split(1):
-            mean = vae.encode(picture.to(vae.device)).latent_dist.mean
+            mean = vae.moments(picture.to(vae.device))[:, : vae.config.latent_channels]
             latents.append(mean.float().cpu() * vae.config.scaling_factor)
-            pixels.append(vae.decode(mean).sample.float().cpu().clamp(-1, 1))
+            pixels.append(vae.pixels(mean).float().cpu().clamp(-1, 1))
         features = _random_features(latents[0].shape[1])
         inputs = _inputs(torch.cat(latents), features).transpose(1, 2).flatten(0, 1).double()
         targets = F.unfold(F.avg_pool2d(torch.cat(pixels), scale // patch), patch, stride=patch)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from engine.errors import PictureError, RequestError
 from engine.images import as_maps, as_pictures, as_pixels, to_pil
-from engine.models.autoencoder_kl import AutoencoderKL
+from engine.models.autoencoder import Autoencoder
 from engine.models.unet2d_condition import UNet2DConditionModel
 from engine.noise import Generators
 from engine.pictures import FLAT, as_depth, as_rgb
@@ -34,7 +34,7 @@ class StableDiffusionDepth2ImgPipeline(ImageToImage):
 
     def __init__(
         self,
-        vae: AutoencoderKL,
+        vae: Autoencoder,
         text_encoder: Any,
         tokenizer: Any,
         unet: UNet2DConditionModel,

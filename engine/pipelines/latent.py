@@ -11,7 +11,7 @@ from torch import Tensor
 
 from engine.errors import RequestError
 from engine.images import as_pixels, to_pil, whole_size
-from engine.models.autoencoder_kl import AutoencoderKL, DiagonalGaussian
+from engine.models.autoencoder import Autoencoder
 from engine.models.conditioning import Conditioning
 from engine.models.unet2d_condition import UNet2DConditionModel
 from engine.noise import Generators
@@ -50,7 +50,7 @@ class LatentPipeline(SamplingPipeline):
 
     addition: ClassVar[str | None] = None
     """The `addition_embed_type` that the UNet is to have."""
-    vae: AutoencoderKL
+    vae: Autoencoder
     unet: UNet2DConditionModel
     text_encoder: Any
     tokenizer: Any
@@ -58,7 +58,7 @@ class LatentPipeline(SamplingPipeline):
 
     def __init__(
         self,
-        vae: AutoencoderKL,
+        vae: Autoencoder,
         text_encoder: Any,
         tokenizer: Any,
         unet: UNet2DConditionModel,
@@ -171,13 +171,11 @@ class LatentPipeline(SamplingPipeline):
         of the N pictures. They are encoded one at a time, as `_decode`.
         """
         vae = self._coder()
-        found = [vae.encode(one.to(self.device)).latent_dist for one in pixels.split(1)]
-        moments = torch.cat([torch.cat([one.mean, one.logvar], dim=1) for one in found])
+        moments = torch.cat([vae.moments(one.to(self.device)) for one in pixels.split(1)])
         each = isinstance(generator, Sequence)
         if each:
             moments = spread("image", moments, count, copies)
-        latents = DiagonalGaussian(moments).sample(generator)
-        latents = latents.float() * self.vae.config.scaling_factor
+        latents = self.vae.draw(moments, generator).float() * self.vae.config.scaling_factor
         return latents if each else spread("image", latents, count, copies)
 
     def _from_picture(
@@ -252,7 +250,7 @@ class LatentPipeline(SamplingPipeline):
             flags += checker.flagged(read.to(checker.device, checker.dtype))
         return flags
 
-    def _coder(self) -> AutoencoderKL:
+    def _coder(self) -> Autoencoder:
         """What a run encodes and decodes with."""
         return self.vae
 
@@ -265,15 +263,15 @@ class LatentPipeline(SamplingPipeline):
         vae, pictures = self._coder(), []
         for one in latents / self.vae.config.scaling_factor:
             course.check()
-            picture = vae.decode(one[None]).sample
+            picture = vae.pixels(one[None])
             if vae.dtype != torch.float32 and not bool(torch.isfinite(picture).all()):
                 vae = upcast(vae)
-                picture = vae.decode(one[None]).sample
+                picture = vae.pixels(one[None])
             pictures.append(picture)
         return torch.cat(pictures)
 
 
-def upcast(vae: AutoencoderKL) -> AutoencoderKL:
+def upcast(vae: Autoencoder) -> Autoencoder:
     """The same in float32: a copy, as others may share the weights."""
     return copy.deepcopy(vae).float()
 

@@ -36,6 +36,7 @@ from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress
 from engine.pipelines.plan import components_of, fits, make_plan, pipeline_class
 from engine.pipelines.request import Request
+from engine.pipelines.savings import MemorySavings
 from engine.pipelines.tasks import class_for
 
 __all__ = ["NO_PICTURES", "DiffusionPipeline", "Pictures", "PipelineOutput"]
@@ -57,7 +58,7 @@ class PipelineOutput(NamedTuple):
     nsfw_content_detected: list[bool] | None = None
 
 
-class DiffusionPipeline:
+class DiffusionPipeline(MemorySavings):
     """Components that make pictures together. Arguments of `__init__` are the components, and,
     where they are `bool`, settings that a checkpoint's index holds beside them.
 

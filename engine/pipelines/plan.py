@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from engine.checkpoints.components import CLASSES, Spec, read_index
 from engine.checkpoints.layout import INDEX_NAME
 from engine.checkpoints.single_file import model_index
-from engine.config import Configured, read_json
+from engine.config import Configured
 from engine.errors import CheckpointError, RequestError
 from engine.pipelines.tasks import ALIASES, PIPELINES, TASKS, tasks_of
 
@@ -38,9 +38,17 @@ class Plan:
         return replace(self, specs=specs, ready=self.ready | dict.fromkeys(left_out))
 
     def build(self, load: Callable[[str, Spec], Any]) -> "DiffusionPipeline":
-        """Load what is to be loaded, each by its name, and put it together."""
-        loaded = {name: load(name, spec) for name, spec in self.specs.items()}
+        """Load what is to be loaded, each by its name, and put it together.
+
+        What has no weights comes first: an error in it is told before memory is filled.
+        """
+        ordered = sorted(self.specs.items(), key=lambda part: _has_weights(part[1]))
+        loaded = {name: load(name, spec) for name, spec in ordered}
         return self.kind(**loaded, **self.ready)
+
+
+def _has_weights(spec: Spec) -> bool:
+    return spec.cls in CLASSES and CLASSES[spec.cls].files.weights is not None
 
 
 def make_plan(
@@ -133,7 +141,12 @@ def _ours(annotation: Any) -> bool:
 
 def _check_class(folder: Path, kind: type, name: str, spec: Spec, annotation: Any) -> None:
     """A network of another class would load, and fail or draw noise at its first call."""
-    if _ours(annotation) and spec.cls in CLASSES and spec.cls != annotation.__name__:
+    if not (_ours(annotation) and spec.cls in CLASSES):
+        return
+    from engine import models
+
+    found = getattr(models, spec.cls, type)
+    if not issubclass(found, annotation):
         raise CheckpointError(
             f"{kind.__name__} takes {name} as {annotation.__name__}, but {folder / INDEX_NAME} "
             f"names {spec.cls}: load it with DiffusionPipeline.from_pretrained."

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 
 from engine.errors import RequestError
-from engine.models.autoencoder_kl import AutoencoderKL
+from engine.models.autoencoder import Autoencoder
 from engine.models.unet2d_condition import UNet2DConditionModel
 from engine.neutral import check_neutral
 from engine.pipelines.latent import LatentPipeline, Text, upcast
@@ -41,7 +41,7 @@ class XLPipeline(LatentPipeline):
 
     def __init__(
         self,
-        vae: AutoencoderKL,
+        vae: Autoencoder,
         text_encoder: Any,
         text_encoder_2: Any,
         tokenizer: Any,
@@ -117,7 +117,7 @@ class XLPipeline(LatentPipeline):
 
         return sized
 
-    def _coder(self) -> AutoencoderKL:
+    def _coder(self) -> Autoencoder:
         """In float32 where the autoencoder says that it overflows in float16."""
         narrow = self.vae.dtype == torch.float16 and self.vae.config.force_upcast
         return upcast(self.vae) if narrow else self.vae
@@ -128,7 +128,7 @@ class XLFromPicture(XLPipeline):
 
     def __init__(
         self,
-        vae: AutoencoderKL,
+        vae: Autoencoder,
         text_encoder: Any,
         text_encoder_2: Any,
         tokenizer: Any,
