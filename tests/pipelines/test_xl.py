@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import engine
 from engine import DiffusionPipeline
@@ -113,6 +114,16 @@ def test_previews_of_an_autoencoder_that_overflows(tiny_xl_checkpoint: Path) -> 
         assert not half.decode(drawn(1, 4, 16, 16)).sample.isfinite().all()
     assert half.previewer.weight.isfinite().all()
     assert half.dtype == torch.float16
+
+
+def test_saved_keys_are_those_of_published_files(pipeline: Any, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path, variant="fp16")
+    again = DiffusionPipeline.from_pretrained(tmp_path, variant="fp16")
+    assert torch.equal(draw(pipeline, "a"), draw(again, "a"))
+    for part, others in (("text_encoder", set()), ("text_encoder_2", {"text_projection.weight"})):
+        keys = set(load_file(tmp_path / part / "model.fp16.safetensors"))
+        assert "text_model.encoder.layers.0.mlp.fc1.weight" in keys
+        assert {key for key in keys if not key.startswith("text_model.")} == others
 
 
 @pytest.mark.parametrize(
