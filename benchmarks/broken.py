@@ -143,6 +143,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{len(tally.refused)} of {kinds.total()} refused by file and cause")
     print(f"{len(chance.refused)} of {options.fuzz} by chance refused, {len(chance.loaded)} loaded")
     times = sorted(tally.refused + chance.refused, reverse=True)
+    late = [name for took, name in times if took > SECONDS * 1000]
+    print(f"{len(late)} of those took more than {SECONDS * 1000:.0f} ms; the slowest:")
     for took, name in times[:5]:
         print(f"{took:10.1f} ms  {name}")
     print(f"peak of own memory {memory.peak - start:+.1f} MB")
@@ -150,7 +152,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wrong = tally.wrong | chance.wrong
     for name, what in wrong.items():
         print(f"WRONG {name}: {what!a}")
-    late = [name for took, name in times if took > SECONDS * 1000]
     return len(wrong) + len(late) + (not same) + (memory.peak - start > MEMORY)
 
 

@@ -254,6 +254,12 @@ def tiny_xl_inpaint_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nothing is kept for the user, and nothing that the user has is found."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """Toy models gain nothing from threads that wait for each other, and a busy machine makes them
     wait long; here and in the programs that tests start."""

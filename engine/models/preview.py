@@ -1,6 +1,7 @@
 """A cheap look at latents: a small stand-in for an autoencoder's decoder, fitted in closed form."""
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,11 @@ class LatentPreview:
 
     features: Tensor
     weight: Tensor
-    patch: int
+
+    @property
+    def patch(self) -> int:
+        """Pixels to a side of what is made of one latent."""
+        return math.isqrt(len(self.weight) // 3)
 
     @classmethod
     @torch.no_grad()
@@ -60,7 +65,7 @@ class LatentPreview:
         # In proportion to each column; a little more for features that are never positive.
         diagonal.mul_(1 + RIDGE).add_(1e-6 * diagonal.mean())
         moments = inputs.T @ targets.transpose(1, 2).flatten(0, 1).double()
-        return cls(features, torch.linalg.solve(gram, moments).T.float(), patch)
+        return cls(features, torch.linalg.solve(gram, moments).T.float())
 
     def __call__(self, latents: Tensor) -> list[Image.Image]:
         """Turn scaled latents (B, C, h, w) into B pictures of (h * patch, w * patch) pixels."""

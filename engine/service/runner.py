@@ -37,6 +37,7 @@ from engine.service.frames import Film, FrameClock, jpeg
 from engine.service.infotext import write_infotext
 from engine.service.messages import Picture, Run
 from engine.service.metadata import describe, encode_png
+from engine.service.previews import keep_preview
 from engine.service.queries import describe_depth, describe_model, describe_schedule
 from engine.service.room import Room
 from engine.service.runlog import RunLog
@@ -162,7 +163,7 @@ class EngineRunner:
             )
             pipeline.blacken_flagged = False  # hidden where they are shown
             if run.previews and (vae := pipeline.components.get("vae")):
-                _ = vae.previewer  # fitted at first use: better now than within a step
+                keep_preview(vae)  # fitted at first use: better now than within a step
             return pipeline
 
         with ThreadPoolExecutor(1) as pool:

@@ -24,7 +24,7 @@ TUNING = {"GOMP_SPINCOUNT": "3000", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """Threads that wait soon sleep instead of spinning, or a busy machine slows a run many times; and
 large tensors lie in huge pages, as fresh small ones cost more than the sums in them."""
 
-CAUSES = {signal.SIGKILL: "out of memory"}
+CAUSES: dict[int, str] = {signal.SIGKILL: "out of memory"}
 """What else than a bug ends a process by a signal."""
 if os.name == "posix":
     CAUSES[signal.SIGBUS] = "a file of the model that changed while it was read"
