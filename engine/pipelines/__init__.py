@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     )
     from engine.pipelines.pipeline import DiffusionPipeline as DiffusionPipeline
     from engine.pipelines.pipeline import PipelineOutput as PipelineOutput
+    from engine.pipelines.pipeline import (
+        StableDiffusionPipelineOutput as StableDiffusionPipelineOutput,
+    )
     from engine.pipelines.request import Request as Request
     from engine.pipelines.stable_diffusion import (
         StableDiffusionPipeline as StableDiffusionPipeline,
@@ -44,6 +47,7 @@ __getattr__, __dir__, __all__ = attach(
         "DiffusionPipeline": "pipeline",
         "PNDMPipeline": "unconditional",
         "PipelineOutput": "pipeline",
+        "StableDiffusionPipelineOutput": "pipeline",
         "Progress": "denoise",
         "Request": "request",
         "StableDiffusionDepth2ImgPipeline": "depth_to_image",

@@ -20,7 +20,7 @@ from engine.pipelines.control import Control
 from engine.pipelines.course import Course
 from engine.pipelines.denoise import Hold, Progress, Start, denoise, from_picture, from_sample
 from engine.pipelines.limits import check_argument
-from engine.pipelines.pipeline import PipelineOutput
+from engine.pipelines.pipeline import Output, PipelineOutput, StableDiffusionPipelineOutput
 from engine.pipelines.request import Request
 from engine.pipelines.sampling import SamplingPipeline
 from engine.pipelines.span import WHOLE, Span
@@ -28,7 +28,7 @@ from engine.pipelines.text import Encoded, Prompts, encode
 
 __all__ = ["LatentPipeline", "Run", "Text", "spread", "upcast"]
 
-Run: TypeAlias = Generator[Progress, None, PipelineOutput]
+Run: TypeAlias = Generator[Progress, None, Output]
 Text: TypeAlias = Callable[[bool], Encoded]
 """What the model reads, with guidance or without, as `Prompts.encoded` makes it."""
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
@@ -229,12 +229,17 @@ class LatentPipeline(SamplingPipeline):
             hold=hold,
         )
         if output_type == "latent":
-            return PipelineOutput(latents)
+            return self._output(latents)
         pixels = self._decode(latents, course)
         flags = self._flags(pixels)
         if flags and self.blacken_flagged:
             pixels[torch.tensor(flags)] = -1
-        return PipelineOutput(self._pictures(pixels, output_type), flags)
+        return self._output(self._pictures(pixels, output_type), flags)
+
+    def _output(self, images: Any, flags: list[bool] | None = None) -> Output:
+        if "safety_checker" in self.components:
+            return StableDiffusionPipelineOutput(images, flags)
+        return PipelineOutput(images)
 
     def _flags(self, pixels: Tensor) -> list[bool] | None:
         """Which of the pictures (B, 3, H, W) in -1..1 the safety checker flags; None without one.

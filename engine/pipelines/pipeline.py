@@ -39,7 +39,14 @@ from engine.pipelines.request import Request
 from engine.pipelines.savings import MemorySavings
 from engine.pipelines.tasks import class_for
 
-__all__ = ["NO_PICTURES", "DiffusionPipeline", "Pictures", "PipelineOutput"]
+__all__ = [
+    "NO_PICTURES",
+    "DiffusionPipeline",
+    "Output",
+    "Pictures",
+    "PipelineOutput",
+    "StableDiffusionPipelineOutput",
+]
 
 Pictures: TypeAlias = Mapping[str, Image.Image]
 """Pictures by the field of a `Request` that names them."""
@@ -48,14 +55,24 @@ NO_PICTURES: Pictures = {}
 
 @keyed
 class PipelineOutput(NamedTuple):
-    """What a run returns.
+    """images: pictures, or an array or tensor (B, ...) as the output type asked for."""
 
-    images: pictures, or an array or tensor (B, ...) as the output type asked for.
-    nsfw_content_detected: which of them the safety checker flagged; None if none looked.
+    images: Any
+
+
+@keyed
+class StableDiffusionPipelineOutput(NamedTuple):
+    """What pipelines return that may have a safety checker.
+
+    images: as in `PipelineOutput`. nsfw_content_detected: which of them the checker flagged; None
+    if none looked.
     """
 
     images: Any
     nsfw_content_detected: list[bool] | None = None
+
+
+Output: TypeAlias = PipelineOutput | StableDiffusionPipelineOutput
 
 
 class DiffusionPipeline(MemorySavings):
@@ -247,13 +264,13 @@ class DiffusionPipeline(MemorySavings):
                 component.to(*args, **kwargs)
         return self
 
-    def stream(self, *args: Any, **kwargs: Any) -> Generator[Progress, None, PipelineOutput]:
+    def stream(self, *args: Any, **kwargs: Any) -> Generator[Progress, None, Output]:
         """Run, yielding after each call of the model; returns the output."""
         raise NotImplementedError
 
     def stream_request(
         self, request: Request, control: Control | None = None, pictures: Pictures = NO_PICTURES
-    ) -> Generator[Progress, None, PipelineOutput]:
+    ) -> Generator[Progress, None, Output]:
         """Run a request: its scheduler is put in, and each image has a generator of its own.
 
         pictures: those that the request names, by field, as `open_picture` returns them.
@@ -268,14 +285,14 @@ class DiffusionPipeline(MemorySavings):
         """Show what the model believes now as small pictures, one an image, cheaply."""
         raise NotImplementedError
 
-    def __call__(self, *args: Any, **kwargs: Any) -> PipelineOutput:
+    def __call__(self, *args: Any, **kwargs: Any) -> Output:
         """Run to the end; takes what `stream` takes."""
         run = self.stream(*args, **kwargs)
         while True:
             try:
                 next(run)
             except StopIteration as stop:
-                output: PipelineOutput = stop.value
+                output: Output = stop.value
                 return output
 
     def __repr__(self) -> str:

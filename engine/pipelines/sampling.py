@@ -13,7 +13,7 @@ from engine.pipelines.control import Control
 from engine.pipelines.course import Course, Settings, named_config
 from engine.pipelines.denoise import Progress
 from engine.pipelines.limits import check_argument
-from engine.pipelines.pipeline import NO_PICTURES, DiffusionPipeline, Pictures, PipelineOutput
+from engine.pipelines.pipeline import NO_PICTURES, DiffusionPipeline, Output, Pictures
 from engine.pipelines.request import Request
 from engine.pipelines.span import WHOLE, Span
 from engine.pipelines.tasks import TASKS
@@ -36,7 +36,7 @@ class SamplingPipeline(DiffusionPipeline):
 
     def stream_request(
         self, request: Request, control: Control | None = None, pictures: Pictures = NO_PICTURES
-    ) -> Generator[Progress, None, PipelineOutput]:
+    ) -> Generator[Progress, None, Output]:
         request.check()
         name = type(self).__name__
         if name not in TASKS[request.task].values():

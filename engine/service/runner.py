@@ -25,9 +25,10 @@ from engine.checkpoints.catalog import ModelInfo, find_model
 from engine.checkpoints.provenance import Provenance
 from engine.errors import EngineError
 from engine.pictures import open_picture
-from engine.pipelines import DiffusionPipeline, PipelineOutput
+from engine.pipelines import DiffusionPipeline
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress
+from engine.pipelines.pipeline import Output
 from engine.pipelines.request import Request
 from engine.pipelines.unconditional import UnconditionalPipeline
 from engine.schedulers.registry import SCHEDULER_CLASSES
@@ -99,7 +100,8 @@ class EngineRunner:
             taken = replace(part, changes=tuple(log.changes))
             made = self._made(log.scheduler) | weights.result()
             size = pipeline.size_of(part)
-            flags: Sequence[bool | None] = output.nsfw_content_detected or [None] * part.count
+            known = getattr(output, "nsfw_content_detected", None)
+            flags: Sequence[bool | None] = known or [None] * part.count
             for index, (image, flagged) in enumerate(zip(output.images, flags, strict=True)):
                 control.check(log.steps)
                 record = describe(taken, index=index, size=size, made=made, flagged=flagged)
@@ -181,7 +183,7 @@ class EngineRunner:
         previews: bool,
         frames: FrameClock,
         log: RunLog,
-    ) -> Generator[Event, None, PipelineOutput]:
+    ) -> Generator[Event, None, Output]:
         """Steps, then the images."""
         began = before = time.perf_counter()
         recent: deque[float] = deque(maxlen=RECENT)
@@ -191,7 +193,7 @@ class EngineRunner:
                 with self._turn:
                     progress = next(stream)
             except StopIteration as end:
-                output: PipelineOutput = end.value
+                output: Output = end.value
                 return output
             now = time.perf_counter()
             recent.append(now - before)

@@ -16,7 +16,7 @@ class Unshuffle:
     """An autoencoder that only reorders pixels: a linear map can undo it exactly."""
 
     downscale = 2
-    device = torch.device("cpu")
+    device, dtype = torch.device("cpu"), torch.float32
     config = SimpleNamespace(scaling_factor=0.5, latent_channels=12)
 
     def moments(self, pixels: Tensor) -> Tensor:
