@@ -59,7 +59,7 @@ def test_care_lowers_the_thresholds_by_a_hundredth(folder: Path) -> None:
 
 @pytest.mark.parametrize("output_type", ["np", "pt"])
 def test_a_pipeline_blackens_what_diffusers_does(folder: Path, output_type: str) -> None:
-    ours = DiffusionPipeline.from_pretrained(folder)
+    ours: Any = DiffusionPipeline.from_pretrained(folder)
     theirs: Any = diffusers.StableDiffusionPipeline.from_pretrained(folder)
     theirs.set_progress_bar_config(disable=True)
     calls = [
@@ -84,7 +84,7 @@ def test_a_pipeline_blackens_what_diffusers_does(folder: Path, output_type: str)
 
 
 def test_other_tasks_look_too(folder: Path) -> None:
-    drawn = DiffusionPipeline.from_pretrained(folder)
+    drawn: Any = DiffusionPipeline.from_pretrained(folder)
     picture = drawn("a", num_inference_steps=2, output_type="pil").images[0]
     output = drawn.as_task("image-to-image")("a", picture, num_inference_steps=4)
     flagged = load_file(folder / "safety_checker" / "model.safetensors")["concept_embeds_weights"]
@@ -92,7 +92,7 @@ def test_other_tasks_look_too(folder: Path) -> None:
 
 
 def test_written_here_it_is_read_there(folder: Path, tmp_path: Path) -> None:
-    ours = DiffusionPipeline.from_pretrained(folder)
+    ours: Any = DiffusionPipeline.from_pretrained(folder)
     ours.save_pretrained(tmp_path / "again")
     theirs: Any = diffusers.StableDiffusionPipeline.from_pretrained(tmp_path / "again")
     theirs.set_progress_bar_config(disable=True)

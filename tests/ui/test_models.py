@@ -110,7 +110,7 @@ def test_a_download_is_stopped_by_its_button_and_by_nobody_else(
     tab.group.act(tab.session, told)
     assert tab.service.downloads.of(owner)[0].state in ("running", "stopped")
     for odd in (None, {}, {"act": "stop"}, {"act": "start", "id": 3}):
-        tab.group.act(tab.session, event(_data=odd))  # type: ignore[arg-type]
+        tab.group.act(tab.session, event(_data=odd))
 
 
 def test_where_the_hub_is_off_nothing_is_asked(tmp_path: Path, hub_of_one: StandIn) -> None:
