@@ -37,7 +37,8 @@ class Provenance:
             for file in component_files(folder, name, spec)
             if file.suffix == ".safetensors"
         }
-        hashes = {file.relative_to(folder).as_posix(): self._hash(file) for file in sorted(files)}
+        root = folder.parent if folder.is_file() else folder
+        hashes = {file.relative_to(root).as_posix(): self._hash(file) for file in sorted(files)}
         revision = _revision(folder)
         return {"weights": hashes, **({"revision": revision} if revision else {})}
 

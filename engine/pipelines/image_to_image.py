@@ -11,13 +11,24 @@ from engine.pipelines.control import Control
 from engine.pipelines.latent import LatentPipeline, Run
 from engine.pipelines.pipeline import Pictures
 from engine.pipelines.request import Request
+from engine.pipelines.span import Span
 from engine.pipelines.text import Prompts
 
-__all__ = ["StableDiffusionImg2ImgPipeline"]
+__all__ = ["ImageToImage", "StableDiffusionImg2ImgPipeline"]
 
 
-class StableDiffusionImg2ImgPipeline(LatentPipeline):
+class ImageToImage(LatentPipeline):
     """SDEdit (Meng et al. 2022, arXiv 2108.01073): noise over a picture, and from there on."""
+
+    def arguments(self, request: Request, pictures: Pictures) -> dict[str, Any]:
+        return self._words(request) | {
+            "image": self._fitted("image", request, as_rgb(pictures["image"])),
+            "strength": request.strength,
+        }
+
+
+class StableDiffusionImg2ImgPipeline(ImageToImage):
+    """Stable Diffusion 1 and 2 over a picture."""
 
     @torch.no_grad()
     def stream(
@@ -47,7 +58,7 @@ class StableDiffusionImg2ImgPipeline(LatentPipeline):
         copies = num_images_per_prompt
         prompts = Prompts(prompt, negative_prompt, prompt_embeds, negative_prompt_embeds, copies)
         course, text, count = self._begin(
-            prompts, num_inference_steps, guidance_scale, output_type, control, strength
+            prompts, num_inference_steps, guidance_scale, output_type, control, Span(strength)
         )
         _, start = self._from_picture(image, count, copies, generator)
         return (
@@ -60,9 +71,3 @@ class StableDiffusionImg2ImgPipeline(LatentPipeline):
                 output_type=output_type,
             )
         )
-
-    def arguments(self, request: Request, pictures: Pictures) -> dict[str, Any]:
-        return self._words(request) | {
-            "image": self._fitted("image", request, as_rgb(pictures["image"])),
-            "strength": request.strength,
-        }

@@ -24,6 +24,11 @@ TUNING = {"GOMP_SPINCOUNT": "3000", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """Threads that wait soon sleep instead of spinning, or a busy machine slows a run many times; and
 large tensors lie in huge pages, as fresh small ones cost more than the sums in them."""
 
+CAUSES: dict[int, str] = {signal.SIGKILL: "out of memory"}
+"""What else than a bug ends a process by a signal."""
+if os.name == "posix":
+    CAUSES[signal.SIGBUS] = "a file of the model that changed while it was read"
+
 
 class Worker(ABC):
     """Starts once, ends once. All but `messages` and `ended` return at once."""
@@ -58,14 +63,15 @@ class ProcessWorker(Worker):
     socket closes when either process ends in any way, so neither outlives the other unnoticed.
 
     device: auto, cuda, mps or cpu; dtype: auto, float32, float16 or bfloat16.
-    models: folder of model folders.
+    models: folder of model folders. safety: have the safety checkers of models look at pictures.
     """
 
     module = "engine.service.worker"
     patience = 5.0
 
-    def __init__(self, device: str, dtype: str, models: Path) -> None:
+    def __init__(self, device: str, dtype: str, models: Path, safety: bool = True) -> None:
         self._options = ["--device", device, "--dtype", dtype, "--models", str(models)]
+        self._options.append("--safety" if safety else "--no-safety")
 
     def start(self) -> None:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -89,7 +95,8 @@ class ProcessWorker(Worker):
             code = self._process.wait()
         if code >= 0:
             return f"exit code {code}"
-        return f"signal {-code}" + (", perhaps out of memory" if -code == signal.SIGKILL else "")
+        cause = CAUSES.get(-code)
+        return f"signal {-code}" + (f", perhaps {cause}" if cause else "")
 
 
 class InProcessWorker(Worker):
@@ -98,13 +105,13 @@ class InProcessWorker(Worker):
     Arguments as ProcessWorker's.
     """
 
-    def __init__(self, device: str, dtype: str, models: Path) -> None:
-        self._options = (device, dtype, models)
+    def __init__(self, device: str, dtype: str, models: Path, safety: bool = True) -> None:
+        self._options = (device, dtype, models, safety)
 
-    def make_runner(self, device: str, dtype: str, models: Path) -> "Runner":
+    def make_runner(self, device: str, dtype: str, models: Path, safety: bool) -> "Runner":
         from engine.service.worker import make_engine_runner
 
-        return make_engine_runner(device, dtype, models)
+        return make_engine_runner(device, dtype, models, safety)
 
     def start(self) -> None:
         from engine.service.worker import serve

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from engine.pipelines.pipeline import PipelineOutput
+from engine.pipelines.pipeline import Output
 
 __all__ = ["drain"]
 
 
-def drain(run: Any) -> tuple[list[Any], PipelineOutput]:
+def drain(run: Any) -> tuple[list[Any], Output]:
     """Return what a run yielded and what it returned."""
     seen = []
     while True:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from html import escape
 
 from engine.service.index import Kept
-from ui.markup import counted
+from ui.markup import counted, veil
+from ui.pictures import shown
 
 __all__ = ["bar", "card", "detail", "name_of", "size_of", "summary"]
 
@@ -46,10 +47,12 @@ def bar(total: int, trashed: bool) -> str:
     )
 
 
-def detail(kept: Kept, address: str, record: Sequence[tuple[str, str]]) -> str:
+def detail(
+    kept: Kept, address: str, record: Sequence[tuple[str, str]], covered: bool = False
+) -> str:
     """What is known of the picture that is looked at, and what can be done with it.
 
-    record: names and values of its settings.
+    record: names and values of its settings. covered: it is not shown before somebody asks.
     """
     rows = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in record
@@ -60,9 +63,10 @@ def detail(kept: Kept, address: str, record: Sequence[tuple[str, str]]) -> str:
     use = '<button type="button" data-act="use">Use its settings</button>' if record else ""
     return (
         f'<div class="detail" data-id="{escape(kept.id)}" tabindex="-1">'
+        f"{veil(address) if covered else ''}"
         f'<p class="said">{escape(name_of(kept))}</p>'
         f"<p>{escape(facts)}</p><p>{use}"
-        f'<a href="{escape(address)}" download="{escape(name)}">Download PNG</a></p>'
+        f'<a href="{escape(shown(address))}" download="{escape(name)}">Download PNG</a></p>'
         f"<details><summary>Settings</summary><dl>{rows}</dl></details></div>"
     )
 

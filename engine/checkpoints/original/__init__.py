@@ -1,0 +1,1 @@
+"""Checkpoints in the layout of their authors, one file each: CompVis, Stability AI."""
