@@ -10,8 +10,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-SWITCHES = ("safety", "share")
 OPTIONS = {
     "host": "address to listen on; 0.0.0.0 for the whole network",
     "port": "port to listen on",
@@ -21,12 +19,8 @@ OPTIONS = {
     "device": "where the models run",
     "dtype": "number format of the models",
     "models": "folder of model folders",
-    "hub": "models of the Hub that may be downloaded and used: all, off, or names of repositories "
-    "with commas between, * for any letters; auto is all where nobody else reaches the "
-    "page, else off",
     "outputs": "folder for finished pictures",
     "styles": "file of prompt styles",
-    "safety": "have the safety checkers of models look at pictures, and cover what they flag",
     "quota": "gigabytes of pictures that everyone is asked to keep within; 0 for no limit",
 }
 
@@ -41,12 +35,10 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace
     special: dict[str, dict[str, object]] = {
         "port": {"type": int},
         "share": {"action": argparse.BooleanOptionalAction},
-        "safety": {"action": argparse.BooleanOptionalAction},
         "auth": {"type": accounts, "metavar": "USER:PASSWORD"},
         "device": {"choices": ("auto", "cuda", "mps", "cpu")},
         "dtype": {"choices": ("auto", "float32", "float16", "bfloat16")},
         "models": {"type": Path},
-        "hub": {"metavar": "all|off|NAMES"},
         "outputs": {"type": Path},
         "styles": {"type": Path},
         "quota": {"type": gigabytes},
@@ -58,17 +50,15 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace
         "device": "auto",
         "dtype": "auto",
         "models": ROOT / "assets" / "models",
-        "hub": "auto",
         "outputs": default_outputs(environ),
         "styles": ROOT / "assets" / "styles.csv",
-        "safety": True,
         "quota": 1.0 if environ.get("SPACE_ID") else 0.0,
     }
     given = []
     for name, text in OPTIONS.items():
         variable = "STEPWISE_" + name.upper().replace("-", "_")
         default = defaults.get(name)
-        shown = {None: "none", False: "no", True: "yes"}.get(default, str(default))  # type: ignore[call-overload]
+        shown = {None: "none", False: "no"}.get(default, str(default))  # type: ignore[call-overload]
         parser.add_argument(
             f"--{name}",
             default=default,
@@ -76,23 +66,14 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace
             **special.get(name, {}),  # type: ignore[arg-type]
         )
         given += _from_environment(name, environ.get(variable, ""))
-    options = parser.parse_args([*given, *argv])
-    if options.hub == "auto":
-        options.hub = "off" if is_shared(options, environ) else "all"
-    return options
+    return parser.parse_args([*given, *argv])
 
 
 def _from_environment(name: str, value: str) -> list[str]:
     """The option as if it had been typed, so that it is checked in the same way."""
-    if name in SWITCHES and value:
-        return [f"--{'' if value.lower() in ('1', 'true', 'yes') else 'no-'}{name}"]
+    if name == "share":
+        return ["--share"] if value.lower() in ("1", "true", "yes") else []
     return [f"--{name}={value}"] if value else []
-
-
-def is_shared(options: argparse.Namespace, environ: Mapping[str, str]) -> bool:
-    """Whether others may reach the page."""
-    led = options.share or options.auth or options.root_path or environ.get("SPACE_ID")
-    return bool(led) or options.host not in LOOPBACK
 
 
 def gigabytes(text: str) -> float:
@@ -126,8 +107,6 @@ def main() -> None:
     temporary = tempfile.TemporaryDirectory(prefix="stepwise-")  # gone when the process ends
     os.environ.setdefault("GRADIO_TEMP_DIR", temporary.name)
 
-    from engine.checkpoints.cached import HubModels
-    from engine.errors import EngineError
     from engine.service import ProcessWorker, Service
     from ui.app import build_page, page_options
     from ui.pictures import PictureRoute
@@ -136,21 +115,16 @@ def main() -> None:
     from ui.styles import load_styles
 
     models, outputs = options.models.resolve(), options.outputs.resolve()
-    try:
-        hub = HubModels.parse(options.hub)
-    except EngineError as error:
-        sys.exit(f"Stepwise cannot start: {error}")
     service = Service(
-        lambda: ProcessWorker(options.device, options.dtype, models, options.safety),
+        lambda: ProcessWorker(options.device, options.dtype, models),
         outputs,
         models,
         quota=int(options.quota * 1e9),
-        hub=hub,
     )
     secret = load_secret(outputs)
     route, owners = PictureRoute(outputs, secret), Owners(secret)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    page = build_page(service, route, owners, load_styles(options.styles), options.safety)
+    page = build_page(service, models, route, owners, load_styles(options.styles))
     try:
         _, local, shared = page.launch(
             server_name=options.host,

@@ -9,7 +9,6 @@ from engine._lazy import attach
 
 if TYPE_CHECKING:
     from engine.models import AutoencoderKL as AutoencoderKL
-    from engine.models import AutoencoderTiny as AutoencoderTiny
     from engine.models import UNet2DConditionModel as UNet2DConditionModel
     from engine.models import UNet2DModel as UNet2DModel
     from engine.pipelines import Control as Control
@@ -24,13 +23,6 @@ if TYPE_CHECKING:
     from engine.pipelines import StableDiffusionImg2ImgPipeline as StableDiffusionImg2ImgPipeline
     from engine.pipelines import StableDiffusionInpaintPipeline as StableDiffusionInpaintPipeline
     from engine.pipelines import StableDiffusionPipeline as StableDiffusionPipeline
-    from engine.pipelines import (
-        StableDiffusionXLImg2ImgPipeline as StableDiffusionXLImg2ImgPipeline,
-    )
-    from engine.pipelines import (
-        StableDiffusionXLInpaintPipeline as StableDiffusionXLInpaintPipeline,
-    )
-    from engine.pipelines import StableDiffusionXLPipeline as StableDiffusionXLPipeline
     from engine.schedulers import SCHEDULERS as SCHEDULERS
     from engine.schedulers import CMStochasticIterativeScheduler as CMStochasticIterativeScheduler
     from engine.schedulers import DDIMInverseScheduler as DDIMInverseScheduler
@@ -62,7 +54,6 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "AutoencoderKL": "models",
-        "AutoencoderTiny": "models",
         "UNet2DConditionModel": "models",
         "UNet2DModel": "models",
         "Control": "pipelines",
@@ -75,9 +66,6 @@ __getattr__, __dir__, __all__ = attach(
         "StableDiffusionImg2ImgPipeline": "pipelines",
         "StableDiffusionInpaintPipeline": "pipelines",
         "StableDiffusionPipeline": "pipelines",
-        "StableDiffusionXLImg2ImgPipeline": "pipelines",
-        "StableDiffusionXLInpaintPipeline": "pipelines",
-        "StableDiffusionXLPipeline": "pipelines",
         "SCHEDULERS": "schedulers",
         "CMStochasticIterativeScheduler": "schedulers",
         "DDIMInverseScheduler": "schedulers",

@@ -13,10 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.checkpoints.cached import name_of
 from engine.checkpoints.components import Spec, component_files, load_component, read_index
-from engine.checkpoints.kinds import FILES
-from engine.checkpoints.repository import stored_variant
 from engine.pipelines.pipeline import DiffusionPipeline
 from engine.pipelines.plan import make_plan
 
@@ -72,12 +69,10 @@ class ComponentCache:
         device: torch.device | str,
         dtype: torch.dtype,
         on_load: Callable[[str], None] = lambda name: None,
-        without: Sequence[str] = (),
     ) -> DiffusionPipeline:
         """Return a new pipeline over the folder's components, loading only those not kept.
 
-        on_load is called with the name of each component before it is loaded. without: names of
-        components to leave out where the task can do without them.
+        on_load is called with the name of each component before it is loaded.
         Raises `CheckpointError`, and `RequestError` for a task that the checkpoint cannot do; what
         was loaded before the error stays.
         """
@@ -91,7 +86,7 @@ class ComponentCache:
         with self._loading:
             self._asked = used
             try:
-                pipeline = make_plan(folder, {}, task=task).without(without).build(load)
+                pipeline = make_plan(folder, {}, task=task).build(load)
                 self._newest = used
             finally:  # or one model after the other whose load is stopped would fill the memory
                 self._evict(self._newest | used)
@@ -133,7 +128,7 @@ class ComponentCache:
         """Describe what is kept, fit for JSON; `id` tells whether an object is still the same."""
         components = [
             {
-                "model": name_of(key.folder),
+                "model": key.folder.name,
                 "name": key.name,
                 "bytes": entry.bytes,
                 "id": id(entry.component),
@@ -161,8 +156,7 @@ class ComponentCache:
 
     def _load(self, key: Key, on_load: Callable[[str], None]) -> Entry:
         on_load(key.name)
-        variant = stored_variant(key.folder, key.name, FILES[key.spec.cls])
-        component = load_component(key.folder, key.name, key.spec, key.dtype, variant)
+        component = load_component(key.folder, key.name, key.spec, key.dtype)
         if isinstance(component, nn.Module):
             component.to(key.device)
         self.loads += 1
@@ -190,15 +184,14 @@ def _stamp(files: Iterable[Path]) -> tuple[tuple[Path, int, int], ...]:
 
 
 def _same(kept: Key, key: Key) -> bool:
-    """Whether two components are of the same name, class and files, whatever their place.
+    """Whether two components are of the same class and files, whatever their place.
 
     Bytes are read only where names and sizes agree, and the kept files are as they were.
     """
 
     def kind(key: Key) -> tuple[object, ...]:
         files = [(path.name, size) for path, size, _ in key.stamp]
-        # a single file has all components: by the name they are told apart
-        return key.name, key.spec, key.device, key.dtype, files
+        return key.spec, key.device, key.dtype, files
 
     if kind(kept) != kind(key):
         return False

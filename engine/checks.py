@@ -3,12 +3,11 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
-from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from engine.errors import EngineError, unknown_name
 
-__all__ = ["by_place", "check_names", "choice", "is_of", "within"]
+__all__ = ["by_place", "check_names", "choice", "within"]
 
 
 def choice(what: str, value: Any, allowed: Iterable[Any]) -> Any:
@@ -60,21 +59,3 @@ def within(what: str, value: Any, low: float, high: float = math.inf) -> Any:
         span = f"{low} or more" if high == math.inf else f"{low} to {high}"
         raise EngineError(f"{what} is {value!r}; choose {span}{', a whole number' * whole}.")
     return value
-
-
-def is_of(value: Any, kind: Any) -> bool:
-    """Whether a value from JSON is what an annotation says: of numbers, texts, None, one of
-    several of them, or a sequence of one of them.
-
-    Numbers are finite, whole ones 0 or more as they count something; booleans are none.
-    """
-    if kind is int:
-        return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
-    if kind is float:
-        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if isinstance(kind, UnionType):
-        return any(is_of(value, one) for one in get_args(kind))
-    if get_origin(kind) in (list, tuple, Sequence):
-        of = get_args(kind)[0]
-        return isinstance(value, list | tuple) and all(is_of(item, of) for item in value)
-    return kind is Any or isinstance(value, kind)

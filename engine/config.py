@@ -6,13 +6,11 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from reprlib import repr as short
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 
-from engine.checks import by_place, check_names, choice, is_of, within
+from engine.checks import by_place, check_names, choice, within
 from engine.errors import CheckpointError, EngineError
-from engine.json_files import read_json
 
 __all__ = [
     "FORMAT_VERSION",
@@ -20,12 +18,26 @@ __all__ = [
     "Configured",
     "Tabled",
     "configured",
+    "read_json",
 ]
 
 F = TypeVar("F", bound=Callable[..., None])
 
 FORMAT_VERSION = "0.42.1"
 """The version of the diffusers file layout that saved folders declare."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; a `CheckpointError` names the file and what is wrong with it."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing: check that the folder is complete.") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} is not readable JSON ({error}): fetch it again.") from None
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} holds a {type(value).__name__}, not a JSON object.")
+    return value
 
 
 def _freeze(value: Any) -> Any:
@@ -124,14 +136,12 @@ class Config(Mapping[str, Any]):
 def configured(init: F) -> F:
     """Record the arguments of `__init__` as the object's `config`, before the body runs."""
     signature = inspect.signature(init)
-    parameters = dict(list(signature.parameters.items())[1:])
+    parameters = signature.parameters.keys()
 
     @functools.wraps(init)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> None:
         extra = kwargs.pop("_unknown", {})
-        extra |= {
-            key: kwargs.pop(key) for key in kwargs.keys() & self.only.keys() - parameters.keys()
-        }
+        extra |= {key: kwargs.pop(key) for key in kwargs.keys() & self.only.keys() - parameters}
         bound = signature.bind(self, *args, **kwargs)
         given = frozenset(bound.arguments) - {next(iter(bound.arguments))} | frozenset(extra)
         bound.apply_defaults()
@@ -142,12 +152,6 @@ def configured(init: F) -> F:
                 raise CheckpointError(
                     f"{type(self).__name__}: {key} is {config[key]!r}, supported is only "
                     f"{supported!r}."
-                )
-        for key, parameter in parameters.items():
-            if not is_of(config[key], parameter.annotation):
-                raise CheckpointError(
-                    f"{type(self).__name__}: {key} is {short(config[key])}, needed is "
-                    f"{inspect.formatannotation(parameter.annotation)}."
                 )
         object.__setattr__(self, "_config", config)
         init(self, *args, **kwargs)

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.errors import EngineError
 
-__all__ = ["LOADING", "SINGLE_FILE", "check_neutral", "without_hints"]
+__all__ = ["LOADING", "check_neutral", "without_hints"]
 
 _ON_META = "models are always built without memory, and filled by the file."
 _ONE_DEVICE = "load it, then move it with .to(device)."
@@ -33,22 +33,9 @@ LOADING: dict[str, tuple[Any, str]] = {
 }
 """What `from_pretrained` of diffusers takes beside what ours does: neutral value, what to do."""
 
-_TOLD = "the file itself tells its configuration; give components that differ by name."
-
-SINGLE_FILE: dict[str, tuple[Any, str]] = {
-    "config": (None, _TOLD),
-    "disable_mmap": (False, "files are always mapped, and read at most once."),
-    "load_safety_checker": (None, "give one as safety_checker=..."),
-    "original_config": (None, _TOLD),
-    "original_config_file": (None, _TOLD),
-    **LOADING,
-}
-"""The same for `from_single_file`."""
-
 _NOT_READ = "networks here read the timestep and the text alone."
 
 NEUTRAL: dict[str, tuple[Any, str]] = {
-    "add_watermarker": (False, "pictures are not marked."),
     "attention_mask": (None, _NOT_READ),
     "class_labels": (None, "no class-conditional model is supported."),
     "cross_attention_kwargs": (None, _NOT_READ),
@@ -61,7 +48,7 @@ NEUTRAL: dict[str, tuple[Any, str]] = {
     "push_to_hub": (False, "save to a folder and upload that with huggingface_hub."),
     "safe_serialization": (True, _SAFE),
     "save_function": (None, _SAFE),
-    **SINGLE_FILE,
+    **LOADING,
 }
 """Argument -> the value that asks for nothing, and what to do for another. None asks for nothing
 anywhere."""
@@ -77,7 +64,7 @@ def check_neutral(**given: Any) -> None:
             )
 
 
-def without_hints(given: Mapping[str, Any], hints: Mapping[str, Any] = LOADING) -> dict[str, Any]:
-    """Return what is no key of `hints`; raises `EngineError` for one that asks for something."""
-    check_neutral(**{name: value for name, value in given.items() if name in hints})
-    return {name: value for name, value in given.items() if name not in hints}
+def without_hints(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is no key of `LOADING`; raises `EngineError` for one that asks for something."""
+    check_neutral(**{name: value for name, value in given.items() if name in LOADING})
+    return {name: value for name, value in given.items() if name not in LOADING}

@@ -2,8 +2,6 @@
 
 import json
 import os
-import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from xdist.scheduler import LoadFileScheduling
-
-from tests.checkpoints.hub import StandIn, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -91,39 +87,6 @@ def make_checkpoint(folder: Path, seed: int = 0, channels: int = 4) -> Path:
     )
     pipeline.save_pretrained(folder)
     return folder
-
-
-def make_checker(folder: Path, *, nears: int) -> None:
-    """Add a safety checker to a checkpoint of Stable Diffusion, written by diffusers.
-
-    nears: to how many of the 17 concepts each picture is near; a random network sees them all so.
-    """
-    from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
-    from transformers import CLIPConfig, CLIPImageProcessorPil
-
-    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
-    small |= {"num_attention_heads": 2}
-    tokens = {"vocab_size": 100, "bos_token_id": 1, "eos_token_id": 2}
-    config = CLIPConfig(
-        text_config=small | tokens,
-        vision_config=small | {"image_size": 32, "patch_size": 8},
-        projection_dim=8,
-    )
-    torch.manual_seed(0)
-    checker = StableDiffusionSafetyChecker(config)
-    with torch.no_grad():
-        for concepts in (checker.concept_embeds, checker.special_care_embeds):
-            concepts.normal_()
-        checker.concept_embeds_weights.fill_(1.0)
-        checker.concept_embeds_weights[:nears] = -1.0
-    checker.save_pretrained(folder / "safety_checker")
-    CLIPImageProcessorPil(
-        size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
-    ).save_pretrained(folder / "feature_extractor")
-    index = json.loads((folder / "model_index.json").read_text())
-    index["safety_checker"] = ["stable_diffusion", "StableDiffusionSafetyChecker"]
-    index["feature_extractor"] = ["transformers", "CLIPImageProcessor"]
-    (folder / "model_index.json").write_text(json.dumps(index | {"requires_safety_checker": True}))
 
 
 def make_estimator() -> dict[str, Any]:
@@ -228,37 +191,6 @@ def tiny_ddpm_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_ddpm_checkpoint(tmp_path_factory.mktemp("models") / "tiny-ddpm")
 
 
-@pytest.fixture(scope="session")
-def tiny_xl_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random SDXL base checkpoint, `models/tiny-xl`; not to be changed."""
-    from tests.xl import make_xl_checkpoint
-
-    return make_xl_checkpoint(tmp_path_factory.mktemp("models") / "tiny-xl")
-
-
-@pytest.fixture(scope="session")
-def tiny_xl_refiner_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random SDXL refiner, `models/tiny-xl-refiner`; not to be changed."""
-    from tests.xl import make_xl_checkpoint
-
-    folder = tmp_path_factory.mktemp("models") / "tiny-xl-refiner"
-    return make_xl_checkpoint(folder, "refiner", seed=1)
-
-
-@pytest.fixture(scope="session")
-def tiny_xl_inpaint_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random SDXL checkpoint of 9 channels, `models/tiny-xl-inpaint`; not to be changed."""
-    from tests.xl import make_xl_checkpoint
-
-    return make_xl_checkpoint(tmp_path_factory.mktemp("models") / "tiny-xl-inpaint", "inpaint")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Nothing is kept for the user, and nothing that the user has is found."""
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """Toy models gain nothing from threads that wait for each other, and a busy machine makes them
@@ -281,30 +213,3 @@ def chromium() -> "Iterator[Browser]":
         )
     with open_chromium(path) as browser:
         yield browser
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of 200 kB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)]
-    if os.name != "posix" or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("no small disk can be mounted here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    """A Hub on loopback; no other address can be looked up meanwhile."""
-    look_up = socket.getaddrinfo
-
-    def only_here(host: object, *args: object, **kwargs: object) -> object:
-        assert host in ("127.0.0.1", "localhost"), f"{host} was asked"
-        return look_up(host, *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", only_here)
-    with serving() as stand_in:
-        monkeypatch.setenv("HF_ENDPOINT", stand_in.url)
-        yield stand_in

@@ -7,14 +7,13 @@ import pytest
 from engine.models.autoencoder_kl import AutoencoderKLOutput, DecoderOutput
 from engine.models.unet2d import UNet2DOutput
 from engine.models.unet2d_condition import UNet2DConditionOutput
-from engine.pipelines import PipelineOutput, StableDiffusionPipelineOutput
+from engine.pipelines import PipelineOutput
 from engine.schedulers import SchedulerOutput
 
 OUTPUTS: list[Any] = [
     AutoencoderKLOutput,
     DecoderOutput,
     PipelineOutput,
-    StableDiffusionPipelineOutput,
     SchedulerOutput,
     UNet2DConditionOutput,
     UNet2DOutput,

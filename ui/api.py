@@ -11,7 +11,6 @@ from engine.pipelines.request import Request
 from engine.pipelines.tasks import FIELDS, PICTURES
 from engine.service.events import Cancelled, Failed, Saved
 from ui.given import take_all
-from ui.pictures import shown
 from ui.request import SIDES, request_from
 from ui.shared import Shared
 
@@ -65,8 +64,8 @@ async def _draw(shared: Shared, task: str, owner: str, **values: Any) -> Picture
     """Hand a run to the service and wait for it; `values` are fields of a Request, those that name
     pictures with the files themselves, in base64.
 
-    Returns for every picture its seeds, its size, its address relative to the page, and whether the
-    model's safety checker flagged it. Raises gr.Error with the message for the caller.
+    Returns for every picture its seeds, its size, and its address relative to the page. Raises
+    gr.Error with the message for the caller.
     """
     token = shared.owners.checked(owner)
     try:
@@ -80,12 +79,11 @@ async def _draw(shared: Shared, task: str, owner: str, **values: Any) -> Picture
         if isinstance(event, Saved):
             pictures.append(
                 {
-                    "url": shown(shared.route.address(event.path)),
+                    "url": shared.route.address(event.path),
                     "seed": event.seed,
                     "variation_seed": event.variation_seed,
                     "width": event.width,
                     "height": event.height,
-                    "flagged": event.flagged,
                 }
             )
         elif isinstance(event, Failed):

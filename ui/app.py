@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -25,7 +26,6 @@ from ui.styles import Style
 from ui.tabs import TABS
 from ui.tabs.compare import Compare
 from ui.tabs.history import History
-from ui.tabs.models import ModelsTab
 from ui.tabs.picture_tab import PictureTab
 from ui.theme import ASSETS, head, script, stylesheets, theme
 
@@ -36,15 +36,12 @@ WAITING = 1_000  # joins that Gradio's own queue holds; ours orders the work
 
 def build_page(
     service: Service,
+    models: Path,
     route: PictureRoute,
     owners: Owners,
     styles: Mapping[str, Style] = MappingProxyType({}),
-    safety: bool = True,
 ) -> gr.Blocks:
-    """The Blocks, ready for `launch(**page_options(...))`.
-
-    styles: by name. safety: whether safety checkers of models are loaded.
-    """
+    """The Blocks, ready for `launch(**page_options(...))`. styles: by name."""
     with gr.Blocks(
         title="Stepwise",
         analytics_enabled=False,
@@ -58,10 +55,7 @@ def build_page(
         gr.HTML('<div id="said" role="status" aria-live="polite"></div>', elem_classes="unseen")
         session = kept_in_browser("session")
         opened = page.load(owners.session, session, session, **SILENT)
-        starred = kept_in_browser("starred")
-        shared = Shared(
-            service, service.models, route, owners, session, opened, starred, styles, safety=safety
-        )
+        shared = Shared(service, models, route, owners, session, opened, styles)
         tabs = [kind(shared) for kind in TABS]
         targets = [tab for tab in tabs if isinstance(tab, PictureTab)]
         recalling.place_answer()
@@ -70,9 +64,6 @@ def build_page(
             sending = partial(send_group, targets)
             runs = [*(tab.build(sending) for tab in tabs), compare.build()]
             history.build()
-            ModelsTab(shared).build(
-                [(tab.task, tab.inputs["model"]) for tab in tabs] + [(tabs[0].task, compare.model)]
-            )
         build_preferences(shared)
         recalling.connect(shared, tabs)
         for tab in tabs:

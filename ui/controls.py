@@ -4,31 +4,20 @@ Each places its components in the current layout, connects what they do to one a
 those whose values a run needs, under the names of the fields of a Request.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
-from engine.checkpoints.catalog import ModelInfo
 from engine.errors import RequestError
 from engine.pipelines.limits import LIMITS, executed_steps
 from ui.many import Many, many_group
 from ui.markup import counted, hint
-from ui.models.markup import facts_of
-from ui.session import kept_name
-from ui.shared import (
-    SILENT,
-    Inputs,
-    Models,
-    Shared,
-    able_models,
-    named_model,
-    offer,
-    starred_of,
-)
+from ui.shared import SILENT, Inputs, Shared, able_models, named_model, offer
 from ui.stage import Parts
 from ui.styles import Style
 
@@ -38,9 +27,7 @@ __all__ = [
     "action_group",
     "count_group",
     "fit_group",
-    "follow",
     "guidance_group",
-    "labelled",
     "model_group",
     "negative_group",
     "prompt_group",
@@ -137,42 +124,15 @@ def negative_group() -> Inputs:
 
 def model_group(shared: Shared, task: str) -> Inputs:
     """The models that can do `task`."""
-    models = able_models(shared.models, task)
-    value = models[0].name if models else None
-    model = gr.Dropdown(label="Model", choices=labelled(models), value=value, info=_lack(models))
+    names = [model.name for model in able_models(shared.models, task)]
+    value = next(iter(names), None)
+    model = gr.Dropdown(label="Model", choices=names, value=value, info=_lack(names))
 
-    def there(_: str, name: Any, starred: Any) -> dict[Component, Any]:
-        return {model: gr.update(**refresh(shared.models, task, name, starred_of(starred)))}
+    def there(_: str, name: Any) -> dict[Component, Any]:
+        return {model: gr.update(**refresh(shared.models, task, name))}
 
-    shared.opening.add(there, [model, shared.starred], [model])
+    shared.opening.add(there, [model], [model])
     return {"model": model}
-
-
-def follow(shared: Shared, task: str, inputs: Inputs, chosen: gr.BrowserState) -> None:
-    """Have steps and guidance be those of the model that is chosen, unless a person set others.
-
-    chosen: keeps the model that they are of now.
-    """
-    fields = [name for name in ("steps", "guidance_scale") if name in inputs]
-    controls = [inputs[name] for name in fields]
-    model = inputs["model"]
-    assert isinstance(model, gr.Dropdown)
-    first = model.value
-
-    def bring(name: Any, before: Any, *values: Any) -> list[Any]:
-        info = named_model(shared.models, task, name)
-        last = named_model(shared.models, task, kept_name(before) or first)
-        if info is None:
-            return [gr.skip()] * (1 + len(fields))
-        updates = [
-            gr.update(**span(field, own := getattr(info, field), ENDS[field]), value=own)
-            if last is None or value == getattr(last, field)
-            else gr.skip()
-            for field, value in zip(fields, values, strict=True)
-        ]
-        return [info.name, *updates]
-
-    model.input(bring, [model, chosen, *controls], [chosen, *controls], preprocess=False, **SILENT)
 
 
 def size_group(shared: Shared, task: str, model: Component) -> Inputs:
@@ -281,28 +241,15 @@ def seed_group(parts: Parts) -> Inputs:
     }
 
 
-def refresh(
-    models: Models, task: str, name: str | None, starred: Collection[str] = ()
-) -> dict[str, Any]:
+def refresh(models: Path, task: str, name: str | None) -> dict[str, Any]:
     """Arguments for the model dropdown: models may have come or gone since the start."""
-    able = able_models(models, task)
-    choices = labelled(able, starred)
-    names = [value for _, value in choices]
+    names = [m.name for m in able_models(models, task)]
     value = name if name in names else next(iter(names), None)
-    return {**offer(choices, value, name), "info": _lack(able)}
+    return {**offer(names, value, name), "info": _lack(names)}
 
 
-def labelled(models: Sequence[ModelInfo], starred: Collection[str] = ()) -> list[tuple[str, str]]:
-    """Models as choices: what is known of each, and its name; those with a star come first."""
-    ordered = sorted(models, key=lambda model: model.name not in starred)
-    return [
-        (f"{'★ ' if model.name in starred else ''}{model.name} — {facts_of(model)}", model.name)
-        for model in ordered
-    ]
-
-
-def _lack(models: Sequence[ModelInfo]) -> str | None:
-    return None if models else "No model here can do this: the tab Models says how to get one."
+def _lack(names: Sequence[str]) -> str | None:
+    return None if names else "No model here can do this: put one that can into the models folder."
 
 
 def side(own: int, value: int | None = None) -> dict[str, Any]:

@@ -51,9 +51,6 @@ class Reel:
 
     @classmethod
     def of(cls, view: View) -> Self:
-        """Of a run that is done; none where a picture is to be covered, which frames would show."""
-        if view.flagged:
-            return cls()
         paths = tuple(saved.path for saved in view.saved[view.first :])
         return cls(view.film, paths, view.first, view.total)
 

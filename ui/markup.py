@@ -10,28 +10,22 @@ from engine.service.events import Frame
 from engine.service.frames import FILM_FRAMES
 from engine.service.recall import Recalled
 from ui.changes import told
-from ui.pictures import shown
 from ui.stream import View
 from ui.theme import ASSETS
 
 __all__ = [
-    "COVERED",
     "alert",
     "counted",
     "curtain",
     "device",
-    "duration",
     "film",
     "header",
     "hint",
     "recalled",
     "starts",
     "status",
-    "veil",
 ]
 
-COVERED = "Covered: "
-"""How the description of a picture begins that `veil` tells of."""
 HINT = "Settings marked live take effect at the next step."
 
 
@@ -61,15 +55,6 @@ def recalled(told: Recalled, left: Mapping[str, str], title: str) -> str:
     return (
         f'<section class="recalled" aria-label="Recalled"><p role="status">{escape(words)}</p>'
         f'{rest}<button type="button">Close</button></section>'
-    )
-
-
-def veil(address: str) -> str:
-    """What tells that a picture is covered, and shows it. address: of the picture."""
-    return (
-        f'<div class="veil"><p>The safety checker of the model flagged this picture.</p>'
-        f'<button type="button" data-covered="{escape(address)}" '
-        f'data-reveal="{escape(shown(address))}">Show it</button></div>'
     )
 
 
@@ -124,8 +109,7 @@ def film(view: View) -> list[str]:
     """The run as items of a strip, from noise on the left to the picture on the right."""
     total = view.film[-1].total if view.film else FILM_FRAMES
     empty = '<li class="empty" aria-hidden="true"></li>'
-    frames = () if view.flagged else view.film
-    return [_frame(frame, view.total) for frame in frames] + [empty] * (total - len(frames))
+    return [_frame(frame, view.total) for frame in view.film] + [empty] * (total - len(view.film))
 
 
 def _frame(frame: Frame, steps: int) -> str:
@@ -175,7 +159,7 @@ def _numbers(view: View) -> str:
         parts = [view.place]
         if view.rate:
             unit = "calls/s" if view.several else "steps/s"
-            parts += [f"{_short(view.rate)} {unit}", f"{duration(view.left)} left"]
+            parts += [f"{_short(view.rate)} {unit}", f"{_time(view.left)} left"]
     else:
         return ""
     return f" <span>{escape(' · '.join(parts))}</span>"
@@ -185,6 +169,5 @@ def _short(value: float) -> str:
     return f"{value:.2g}" if value < 1 else f"{value:.1f}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds in a unit that suits them."""
+def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

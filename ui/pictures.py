@@ -3,8 +3,7 @@
 Gradio would copy each picture into a cache that it clears by age, or serve the whole folder to
 everyone (`allowed_paths`). Instead the service's own PNG is served, byte for byte, at an address
 that carries a signature: only who was given it, the owner of the job, can ask for it. Previews
-travel inside the event as data: no file, no second request. What a safety checker flagged is
-covered, everywhere, unless the address asks for more.
+travel inside the event as data: no file, no second request.
 """
 
 import base64
@@ -16,7 +15,6 @@ from threading import BoundedSemaphore
 import gradio as gr
 from gradio.components.gallery import GalleryData, GalleryImage
 from gradio.data_classes import ImageData
-from PIL import Image
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -26,18 +24,14 @@ from engine.errors import PictureError
 from engine.pictures import as_rgb, open_picture
 from engine.service.frames import jpeg
 from engine.service.index import TRASH
-from engine.service.metadata import is_flagged
 from ui.secret import is_signed, sign
 
-__all__ = ["PictureRoute", "Shelf", "Stage", "address_of", "inline", "shown"]
+__all__ = ["PictureRoute", "Shelf", "Stage", "address_of", "inline"]
 
 SMALL = 256
 """Pixels along the longer edge of a thumbnail."""
 DECODING = BoundedSemaphore(2)
 """So that a page full of thumbnails leaves something of the processor to the model."""
-COVERED = 4
-"""Pixels along an edge that are left of a picture which is covered."""
-SHOWN = "shown"
 KEPT = {"Cache-Control": "private, max-age=86400"}
 
 
@@ -87,19 +81,11 @@ class PictureRoute:
             raise HTTPException(404, "No such picture.") from None
         return Response(data, media_type="image/jpeg", headers=KEPT)
 
-    def _serve(self, request: Request) -> Response:
-        """In a thread of the pool, as it is no coroutine."""
+    async def _serve(self, request: Request) -> FileResponse:
         path = self._path(request)
         with path.open("rb") as file:
             kind = media_type(file.read(12))
-        if SHOWN not in request.query_params and kind == "image/png" and is_flagged(path):
-            return self._serve_small(request)
         return FileResponse(path, media_type=kind, headers=KEPT)
-
-
-def shown(address: str) -> str:
-    """The address of a picture, covered or not, as it is."""
-    return f"{address}?{SHOWN}"
 
 
 @lru_cache(2000)
@@ -108,8 +94,6 @@ def _small(path: Path, changed: int) -> bytes:
     with DECODING:
         image = as_rgb(open_picture(path))
         image.thumbnail((SMALL, SMALL))
-        if is_flagged(path):
-            image = image.resize((COVERED, COVERED)).resize(image.size, Image.Resampling.BICUBIC)
         return jpeg(image)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,7 +12,7 @@ from engine.errors import RequestError
 from engine.pipelines.limits import LIMITS, check_number, check_text
 from ui.controls import ENDS, side, span
 from ui.request import FIELDS, SIDES
-from ui.shared import Inputs, Models, named_model
+from ui.shared import Inputs, named_model
 
 __all__ = ["check_setting", "fill", "settings_of"]
 
@@ -40,7 +41,7 @@ def check_setting(name: str, value: Any) -> None:
 
 
 def fill(
-    inputs: Inputs, values: Mapping[str, Any], models: Models, task: str
+    inputs: Inputs, values: Mapping[str, Any], models: Path, task: str
 ) -> dict[Component, Any]:
     """Updates that bring settings to the controls of a tab.
 

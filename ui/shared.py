@@ -1,39 +1,26 @@
 """What the tabs of a page have in common."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
 
-from engine.checkpoints.catalog import ModelInfo
+from engine.checkpoints.catalog import ModelInfo, list_models
 from engine.service import Service
 from ui.opening import Opening
 from ui.pictures import PictureRoute
 from ui.session import Owners
 from ui.styles import Style
 
-__all__ = [
-    "SILENT",
-    "Inputs",
-    "Models",
-    "Runs",
-    "Shared",
-    "able_models",
-    "named_model",
-    "offer",
-    "starred_of",
-    "warn",
-]
+__all__ = ["SILENT", "Inputs", "Runs", "Shared", "able_models", "named_model", "offer", "warn"]
 
 Inputs = dict[str, Component]
 """Field of a Request -> the component that asks for it."""
-
-Models = Callable[[], list[ModelInfo]]
-"""Lists the models that may be used now."""
 
 SILENT: dict[str, Any] = {
     "api_visibility": "private",
@@ -47,22 +34,19 @@ SILENT: dict[str, Any] = {
 class Shared:
     """Made once a page, before its tabs.
 
-    models: those that may be used. session: what the browser keeps for all tabs, as
-    `Owners.session`. opened: ends when the page has been opened and `session` is known. starred:
-    as `starred_of` reads it. styles: by name. opening: what a page is told when it has been
-    opened. safety: whether safety checkers of models are loaded.
+    models: folder of model folders. session: what the browser keeps for all tabs, as
+    `Owners.session`. opened: ends when the page has been opened and `session` is known. styles: by
+    name. opening: what a page is told when it has been opened.
     """
 
     service: Service
-    models: Models
+    models: Path
     route: PictureRoute
     owners: Owners
     session: gr.BrowserState
     opened: Dependency
-    starred: gr.BrowserState
     styles: Mapping[str, Style]
     opening: Opening = field(default_factory=Opening)
-    safety: bool = True
 
 
 @dataclass(frozen=True)
@@ -87,17 +71,11 @@ def offer(choices: Sequence[Any], value: Any, asked: Any) -> dict[str, Any]:
     return {"choices": choices} if value == asked else {"choices": choices, "value": value}
 
 
-def starred_of(kept: Any) -> list[str]:
-    """Names of models with a star, from what the browser keeps."""
-    names = kept.get("names") if isinstance(kept, dict) else None
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+def able_models(models: Path, task: str) -> list[ModelInfo]:
+    """The models of the folder `models` that can do `task`."""
+    return [model for model in list_models(models) if task in model.tasks]
 
 
-def able_models(models: Models, task: str) -> list[ModelInfo]:
-    """The models that can do `task`."""
-    return [model for model in models() if task in model.tasks]
-
-
-def named_model(models: Models, task: str, name: object) -> ModelInfo | None:
+def named_model(models: Path, task: str, name: object) -> ModelInfo | None:
     """The one of them with this name."""
     return next((model for model in able_models(models, task) if model.name == name), None)

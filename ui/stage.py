@@ -11,7 +11,7 @@ from gradio.components import Component
 from engine.service.events import Saved
 from ui import markup
 from ui.film import NO_REEL, Film, Reel
-from ui.pictures import PictureRoute, Shelf, Stage, inline, shown
+from ui.pictures import PictureRoute, Shelf, Stage, inline
 from ui.shared import SILENT
 from ui.stream import IDLE, View
 
@@ -36,13 +36,11 @@ class Result:
     height: int
     steps: int
     variation_seed: int | None = None
-    flagged: bool = False
 
     @property
     def alt(self) -> str:
         """What the picture shows, as far as anyone knows without looking."""
-        words = self.prompt or f"A picture out of noise, seed {self.seed}"
-        return f"{markup.COVERED}{words}" if self.flagged else words
+        return self.prompt or f"A picture out of noise, seed {self.seed}"
 
     @classmethod
     def of(cls, saved: Saved, view: View, route: PictureRoute) -> "Result":
@@ -57,7 +55,6 @@ class Result:
             saved.height,
             view.total,
             saved.variation_seed,
-            saved.flagged,
         )
 
 
@@ -137,11 +134,9 @@ def describe(result: Result) -> str:
     variation = "" if result.variation_seed is None else f" · variation {result.variation_seed}"
     facts = f"Seed {result.seed}{variation} · {result.width} × {result.height} · {steps}"
     name = f"stepwise-{result.address.rpartition('/')[2]}"
-    veil = markup.veil(result.address) if result.flagged else ""
     return (
-        f'{veil}<div class="facts"><p title="{escape(result.alt)}">{escape(facts)}</p>'
-        f'<a href="{escape(shown(result.address))}" download="{escape(name)}">Download PNG</a>'
-        "</div>"
+        f'<div class="facts"><p title="{escape(result.alt)}">{escape(facts)}</p>'
+        f'<a href="{escape(result.address)}" download="{escape(name)}">Download PNG</a></div>'
     )
 
 

@@ -79,11 +79,6 @@ class View:
         return self.phase in ("queued", "loading", "drawing", "saving")
 
     @property
-    def flagged(self) -> bool:
-        """Whether one of the pictures in hand is to be covered."""
-        return any(saved.flagged for saved in self.saved[self.first :])
-
-    @property
     def left(self) -> float:
         """Seconds until the last call, by the present rate; 0 when unknown."""
         if self.rate <= 0:

@@ -134,7 +134,7 @@ def stylesheets() -> list[Path]:
 def script() -> str:
     """What runs once when the page has loaded: stepwise.js makes the object that others extend."""
     names = ["stepwise", "countdown", "presence", "signal", "settings", "prompts", "drop"]
-    files = [ASSETS / "js" / f"{name}.js" for name in (*names, "history", "veil")]
+    files = [ASSETS / "js" / f"{name}.js" for name in (*names, "history")]
     return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 

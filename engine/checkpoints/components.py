@@ -1,15 +1,12 @@
 """The parts of a checkpoint, each loaded by the class that `model_index.json` names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from engine.checkpoints.header import Shape
-from engine.checkpoints.kinds import FILES, SAFETY_CHECKER, Spec, read_index
 from engine.checkpoints.layout import (
     INDEX_NAME,
     MODEL,
@@ -19,21 +16,18 @@ from engine.checkpoints.layout import (
     TOKENIZER,
     Files,
 )
-from engine.checkpoints.original.build import build
 from engine.checkpoints.repository import part_folder
-from engine.checkpoints.settings import TEXT_PREFIX, check_settings, check_tokenizer
-from engine.checkpoints.single_file import SingleFile
 from engine.checkpoints.weights import MAX_SHARD_SIZE, check_file, local_weights, write_weights
+from engine.config import read_json
 from engine.errors import CheckpointError
-from engine.json_files import read_json
 from engine.memory import is_out_of_memory
 from engine.models.model import Model
+from engine.schedulers.registry import SCHEDULER_CLASSES
 
 __all__ = [
     "CLASSES",
     "Kind",
     "Spec",
-    "check_component",
     "component_files",
     "kind_of",
     "load_component",
@@ -42,14 +36,26 @@ __all__ = [
 ]
 
 TEXT_STEM = "model"
-PREFIXES = {
-    "CLIPTextModel": ("", TEXT_PREFIX),
-    "CLIPTextModelWithProjection": ("", ""),
-    "DPTForDepthEstimation": ("", ""),
-    SAFETY_CHECKER: ("vision_model.", "vision_model.vision_model."),
+TEXT_PREFIX = "text_model."
+REFUSED_SETTINGS = {
+    "_attn_implementation",
+    "attn_implementation",
+    "auto_map",
+    "backbone",
+    "quantization_config",
+    "transformers_weights",
+    "use_pretrained_backbone",
+    "use_timm_backbone",
 }
-"""Class over transformers -> how keys begin here, and in published files, on which older readers
-insist."""
+"""Settings by which a configuration would have transformers open something else."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """An entry of `model_index.json`: the library it names, and the class."""
+
+    library: str
+    cls: str
 
 
 Load = Callable[[Path, torch.dtype, str | None], Any]
@@ -86,14 +92,19 @@ def _load_scheduler(cls: str) -> Load:
 
 def _load_transformer(cls: str) -> Load:
     def load(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
-        library = import_module("engine.models" if cls == SAFETY_CHECKER else "transformers")
-        paths, found = local_weights(folder, TEXT_STEM, variant), dict[str, Shape]()
+        import transformers
+
+        paths = local_weights(folder, TEXT_STEM, variant)
         for path in paths:
-            found |= check_file(path)
-        kind = getattr(library, cls)
-        check_settings(folder / TEXT.config, kind, found)
+            check_file(path)
+        if refused := sorted(_refused(read_json(folder / TEXT.config))):
+            raise CheckpointError(
+                f"{folder / TEXT.config} sets {', '.join(refused)}, which can name files or code "
+                "other than the weights that were checked: remove it where you trust the "
+                "checkpoint."
+            )
         try:
-            model, report = kind.from_pretrained(
+            model, report = getattr(transformers, cls).from_pretrained(
                 folder,
                 dtype=dtype,
                 variant=variant,
@@ -116,10 +127,16 @@ def _load_transformer(cls: str) -> Load:
     return load
 
 
+def _refused(config: Mapping[str, Any]) -> set[str]:
+    """The refused settings that a configuration, or one within it, has a value for."""
+    found = {key for key in REFUSED_SETTINGS & config.keys() if config[key]}
+    parts = [value for value in config.values() if isinstance(value, Mapping)]
+    return found.union(*map(_refused, parts))
+
+
 def _load_tokenizer(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
     from transformers import CLIPTokenizer
 
-    check_tokenizer(folder, TOKENIZER)
     if not (folder / "tokenizer.json").is_file():
         for name in ("vocab.json", "merges.txt"):
             if not (folder / name).is_file():
@@ -128,27 +145,51 @@ def _load_tokenizer(folder: Path, dtype: torch.dtype, variant: str | None) -> An
 
 
 def _load_processor(cls: str) -> Load:
-    # Pillow's own, also where torchvision is: the same picture on every machine
-    pillow = cls.removesuffix("Pil").replace("FeatureExtractor", "ImageProcessor") + "Pil"
-
     def load(folder: Path, dtype: torch.dtype, variant: str | None) -> Any:
         import transformers
 
         read_json(folder / PROCESSOR.config)
-        return getattr(transformers, pillow).from_pretrained(folder, local_files_only=True)
+        # Pillow's own, also where torchvision is: the same picture on every machine
+        return getattr(transformers, f"{cls}Pil").from_pretrained(folder, local_files_only=True)
 
     return load
 
 
-LOADERS: dict[Files, Callable[[str], Load]] = {
-    MODEL: _load_model,
-    PROCESSOR: _load_processor,
-    SCHEDULER: _load_scheduler,
-    TEXT: _load_transformer,
-    TOKENIZER: lambda cls: _load_tokenizer,
+CLASSES: dict[str, Kind] = {
+    "AutoencoderKL": Kind(MODEL, _load_model("AutoencoderKL")),
+    "CLIPFeatureExtractor": Kind(PROCESSOR, _load_processor("CLIPImageProcessor")),
+    "CLIPImageProcessor": Kind(PROCESSOR, _load_processor("CLIPImageProcessor")),
+    "CLIPTextModel": Kind(TEXT, _load_transformer("CLIPTextModel")),
+    "CLIPTokenizer": Kind(TOKENIZER, _load_tokenizer),
+    "DPTFeatureExtractor": Kind(PROCESSOR, _load_processor("DPTImageProcessor")),
+    "DPTForDepthEstimation": Kind(TEXT, _load_transformer("DPTForDepthEstimation")),
+    "DPTImageProcessor": Kind(PROCESSOR, _load_processor("DPTImageProcessor")),
+    "UNet2DConditionModel": Kind(MODEL, _load_model("UNet2DConditionModel")),
+    "UNet2DModel": Kind(MODEL, _load_model("UNet2DModel")),
+    **{cls: Kind(SCHEDULER, _load_scheduler(cls)) for cls in SCHEDULER_CLASSES},
 }
-CLASSES = {cls: Kind(files, LOADERS[files](cls)) for cls, files in FILES.items()}
-"""Class name -> what loads it. No other name in a file is ever imported."""
+# as they are called where diffusers has saved them without torchvision
+CLASSES |= {f"{cls}Pil": CLASSES[cls] for cls in ("CLIPImageProcessor", "DPTImageProcessor")}
+"""Class name, of transformers 4 too -> what loads it. No other name in a file is ever imported."""
+
+
+def read_index(folder: Path) -> tuple[str, dict[str, Spec | None]]:
+    """Read `model_index.json`: the pipeline's class, and its components by name (None: left out).
+
+    Raises `CheckpointError` if there is none, or an entry is not `[library, class]`.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder} is not a folder: give one with a {INDEX_NAME} in it.")
+    index = read_json(folder / INDEX_NAME)
+    specs: dict[str, Spec | None] = {}
+    for name, entry in index.items():
+        if name.startswith("_") or not isinstance(entry, list):
+            continue
+        if len(entry) != 2 or not name.isidentifier():
+            raise CheckpointError(f"{folder / INDEX_NAME}: {name} is {entry!r}, not two names.")
+        library, cls = entry
+        specs[name] = None if cls is None else Spec(str(library), str(cls))
+    return str(index.get("_class_name")), specs
 
 
 def load_component(
@@ -156,45 +197,17 @@ def load_component(
 ) -> Any:
     """Load one component of a checkpoint, from the folder of its name or, in a flat one, the root.
 
-    variant: of a folder's weights. Raises `CheckpointError`.
+    Raises `CheckpointError`.
     """
-    if folder.is_file():
-        return build(SingleFile(folder), name, dtype)
     kind = kind_of(folder, name, spec)
     place = part_folder(folder, name, kind.files)
     if not place.is_dir():
         raise CheckpointError(f"{place} is missing: the checkpoint is not complete.")
-    try:
-        return kind.load(place, dtype, variant)
-    except CheckpointError:
-        raise
-    except Exception as error:  # of other libraries: whatever comes of what they read
-        if is_out_of_memory(error):  # the files are as they should be
-            raise
-        raise CheckpointError(
-            f"{place / kind.files.config} or a file beside it cannot be used "
-            f"({type(error).__name__}: {str(error).partition(chr(10))[0]}): fetch it again."
-        ) from error
-
-
-def check_component(folder: Path, name: str, spec: Spec, variant: str | None = None) -> None:
-    """Read the configuration of a component and the headers of its weights, which takes no time
-    and no memory.
-
-    Raises `CheckpointError`.
-    """
-    files = kind_of(folder, name, spec).files
-    place = part_folder(folder, name, files)
-    read_json(place / files.config)
-    if files.weights is not None:
-        for path in local_weights(place, files.weights, variant):
-            check_file(path)
+    return kind.load(place, dtype, variant)
 
 
 def component_files(folder: Path, name: str, spec: Spec) -> list[Path]:
     """The files of one component of a checkpoint that are there; raises `CheckpointError`."""
-    if folder.is_file():
-        return [folder]
     files = kind_of(folder, name, spec).files
     place = part_folder(folder, name, files)
     names = [item.name for item in place.iterdir()] if place.is_dir() else []
@@ -223,12 +236,10 @@ def save_component(
     variant, max_shard_size: of the weights, as in `write_weights`.
     """
     name = type(component).__name__
-    if name in PREFIXES:
-        here, published = PREFIXES[name]
-        tensors = {
-            published + key.removeprefix(here) if key.startswith(here) else key: value
-            for key, value in component.state_dict().items()
-        }
+    if name in ("CLIPTextModel", "DPTForDepthEstimation"):
+        # Published files have this prefix, and older readers insist on it.
+        prefix = TEXT_PREFIX if name == "CLIPTextModel" else ""
+        tensors = {prefix + key: value for key, value in component.state_dict().items()}
         component.config.save_pretrained(folder)
         write_weights(folder, TEXT_STEM, tensors, variant, max_shard_size)
     elif isinstance(component, Model):

@@ -3,19 +3,12 @@
 import errno
 import glob
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from httpx2 import ConnectError, HTTPError, TransportError
-from huggingface_hub import (
-    HfApi,
-    ResolvedRevision,
-    get_cached_repo_tree,
-    get_token,
-    try_to_load_from_cache,
-)
+from httpx2 import HTTPError, TransportError
+from huggingface_hub import HfApi, get_cached_repo_tree, try_to_load_from_cache
 from huggingface_hub.constants import HF_HUB_CACHE, is_offline_mode
 from huggingface_hub.errors import (
     CachedRepoTreeNotFoundError,
@@ -34,13 +27,11 @@ from engine.errors import CheckpointError
 
 __all__ = ["Snapshot"]
 
-LOG_IN = (
-    "log in with `hf auth login`, set HF_TOKEN or pass token=...; a token that is set already may "
-    "have expired, or not be allowed to read this"
-)
+LOG_IN = "log in with `hf auth login`, or pass token=..."
 EXPLAINED: dict[type[Exception], str] = {
     HFValidationError: "{repo} is neither a folder here nor a name that a repository can have.",
-    GatedRepoError: "{repo} is gated: ask for access or accept {licence} at {page}, then " + LOG_IN,
+    GatedRepoError: "{repo} is gated: ask for access or accept its licence at {page}, then "
+    + LOG_IN,
     RepositoryNotFoundError: "{repo} is neither a folder here nor a repository at {page} that is "
     "open to you: check the name; for a private one " + LOG_IN,
     RevisionNotFoundError: "{repo} has no revision {revision!r}: take a branch, tag or commit that "
@@ -49,23 +40,6 @@ EXPLAINED: dict[type[Exception], str] = {
     LocalEntryNotFoundError: "{repo} is not complete in the cache {cache}, and {offline}.",
 }
 """What the Hub's client raises -> what to say; the first that fits counts."""
-
-SUCCESSORS = {
-    "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
-    "runwayml/stable-diffusion-inpainting": "stable-diffusion-v1-5/stable-diffusion-inpainting",
-    **{
-        f"stabilityai/{name}": f"sd2-community/{name}"
-        for name in (
-            "stable-diffusion-2",
-            "stable-diffusion-2-base",
-            "stable-diffusion-2-depth",
-            "stable-diffusion-2-inpainting",
-            "stable-diffusion-2-1",
-            "stable-diffusion-2-1-base",
-        )
-    },
-}
-"""Repositories that were withdrawn, and where the same files are now."""
 
 
 class Snapshot:
@@ -79,16 +53,19 @@ class Snapshot:
         self.repo = repo
         self.hub = hub
         # huggingface_hub reads the variable at its import, too early for one that a notebook sets
-        endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
-        self._api = HfApi(endpoint=endpoint, token=hub.token)
-        _check_token(hub.token)
-        with self.explained():
-            self._revision = self._resolve()
-        self.label = f"{self.repo} (commit {self._revision.resolved[:8]})"
+        self._api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=hub.token)
+        with self._explained():
+            self._revision = self._api.resolve_revision(
+                repo,
+                revision=hub.revision,
+                cache_dir=hub.cache_dir,
+                local_files_only=hub.local_files_only,
+            )
+        self.label = f"{repo} (commit {self._revision.resolved[:8]})"
         self._files: list[str] | None = None
 
     def names(self, folder: str) -> set[str]:
-        with self.explained():
+        with self._explained():
             if self._files is None:
                 self._files = self._list()
         split = [file.rpartition("/") for file in self._files]
@@ -100,7 +77,7 @@ class Snapshot:
         commit, cache = self._revision.resolved, self.hub.cache_dir
         cached = [try_to_load_from_cache(self.repo, file, cache, commit) for file in wanted]
         here = all(isinstance(path, str) for path in cached)
-        with self.explained():
+        with self._explained():
             root = Path(
                 self._api.snapshot_download(
                     self.repo,
@@ -112,36 +89,11 @@ class Snapshot:
             )
         for file in wanted:
             if not (root / file).is_file():
-                raise self.missing(file)
+                raise CheckpointError(
+                    f"{self.label}/{file} is missing: the repository is not complete, or not in "
+                    "the diffusers layout."
+                )
         return root
-
-    @property
-    def page(self) -> str:
-        """The address where a person reads about the repository."""
-        return f"{self._api.endpoint}/{self.repo}"
-
-    def missing(self, file: str) -> CheckpointError:
-        """What to raise where a file is not there."""
-        return CheckpointError(
-            f"{self.label}/{file} is missing: the repository is not complete, or not in the "
-            "diffusers layout."
-        )
-
-    @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Turn what goes wrong on the way to the Hub into a `CheckpointError`."""
-        try:
-            yield
-        except (OSError, HTTPError, HFValidationError, RevisionResolutionError) as error:
-            raise CheckpointError(self._explain(error)) from error
-
-    def _resolve(self) -> ResolvedRevision:
-        return self._api.resolve_revision(
-            self.repo,
-            revision=self.hub.revision,
-            cache_dir=self.hub.cache_dir,
-            local_files_only=self.hub.local_files_only,
-        )
 
     def _list(self) -> list[str]:
         """The paths of all files of the commit; with no network those that are cached."""
@@ -166,15 +118,20 @@ class Snapshot:
         self.label += ", as far as it is cached"
         return [file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file()]
 
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what goes wrong on the way to the Hub into a `CheckpointError`."""
+        try:
+            yield
+        except (OSError, HTTPError, HFValidationError, RevisionResolutionError) as error:
+            raise CheckpointError(self._explain(error)) from error
+
     def _explain(self, error: Exception) -> str:
-        if isinstance(error, RepositoryNotFoundError) and self.repo in SUCCESSORS:
-            return f"{self.repo} was withdrawn; the same files are now {SUCCESSORS[self.repo]}."
         for kind, words in EXPLAINED.items():
             if isinstance(error, kind):
                 return words.format(
                     repo=self.repo,
-                    page=self.page,
-                    licence=self._named_licence(),
+                    page=f"{self._api.endpoint}/{self.repo}",
                     revision=self.hub.revision,
                     cache=self.hub.cache_dir or HF_HUB_CACHE,
                     offline=self._offline(error),
@@ -187,18 +144,12 @@ class Snapshot:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             cache = self.hub.cache_dir or HF_HUB_CACHE
             return (
-                f"{self.repo}: the disk of the cache {cache} is full: make room, or keep the cache "
-                "elsewhere by HF_HOME or cache_dir=..."
+                f"{self.repo}: the disk of the cache {cache} is full: make room, or set cache_dir."
             )
-        if isinstance(error, OfflineModeIsEnabled | ConnectError):
-            return f"{self.repo}: {self._offline(error)}."
         return (
             f"{self.repo}: the download did not finish ({error}): run it again; "
             "files that are complete are kept."
         )
-
-    def _named_licence(self) -> str:
-        return "its licence"
 
     def _offline(self, error: Exception) -> str:
         if self.hub.local_files_only:
@@ -209,14 +160,4 @@ class Snapshot:
         return (
             f"the Hub could not be reached ({reason}): connect to the network, or give a folder "
             "with the model in it"
-        )
-
-
-def _check_token(given: str | bool | None) -> None:
-    """Refuse one that no header can carry, before an error of another library shows it."""
-    token = given if isinstance(given, str) else None if given is False else get_token()
-    if token and not re.fullmatch(r"[!-~]+", token):
-        raise CheckpointError(
-            "The token for the Hub has characters that no token has: look at HF_TOKEN or "
-            "`hf auth login`, and copy it anew."
         )

@@ -5,15 +5,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.config import read_json
 from engine.errors import CheckpointError
-from engine.json_files import read_json
 
 __all__ = [
-    "CONVERT",
     "INDEX_NAME",
     "MODEL",
     "PROCESSOR",
-    "REFUSED",
     "SCHEDULER",
     "TEXT",
     "TOKENIZER",
@@ -28,12 +26,6 @@ __all__ = [
 
 INDEX_NAME = "model_index.json"
 REFUSED = (".bin", ".ckpt", ".h5", ".msgpack", ".onnx", ".pb", ".pkl", ".pt", ".pth")
-CONVERT = (
-    "Take a version of the model that has safetensors, or convert the file where you trust it: "
-    "read it by torch.load with weights_only=True, write its tensors by "
-    "safetensors.torch.save_file."
-)
-"""What to do about one of those."""
 SHARD = re.compile(r"-\d{5}-of-\d{5}\b")
 
 
@@ -118,8 +110,8 @@ def pick_weights(names: Collection[str], stem: str, variant: str | None, where: 
     refused = sorted(name for name in names if name.endswith(REFUSED))
     if refused:
         raise CheckpointError(
-            f"{where} has only {refused[0]}, a format that can run code when it is opened: "
-            f"{name} is needed. {CONVERT}"
+            f"{where} has only {refused[0]}, a format that can run code when it is opened. "
+            f"Use a version of the model with {name}, or convert it where you trust it."
         )
     raise CheckpointError(
         f"{where}/{name} is missing: the checkpoint is not complete, fetch it again."
@@ -141,7 +133,7 @@ def weight_files(folder: Path, picked: str, names: Collection[str]) -> list[str]
     for name in places.values():
         if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+\.safetensors", name):
             raise CheckpointError(
-                f"{index} names {repr(name)[:200]}: only safetensors files beside it are read."
+                f"{index} names {name!r}: only safetensors files beside it are read."
             )
         if name not in names:
             raise CheckpointError(

@@ -37,8 +37,7 @@ class Provenance:
             for file in component_files(folder, name, spec)
             if file.suffix == ".safetensors"
         }
-        root = folder.parent if folder.is_file() else folder
-        hashes = {file.relative_to(root).as_posix(): self._hash(file) for file in sorted(files)}
+        hashes = {file.relative_to(folder).as_posix(): self._hash(file) for file in sorted(files)}
         revision = _revision(folder)
         return {"weights": hashes, **({"revision": revision} if revision else {})}
 

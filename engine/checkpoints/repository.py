@@ -2,14 +2,13 @@
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from engine.checkpoints.layout import (
     INDEX_NAME,
-    REFUSED,
     Files,
     pick_weights,
     weight_files,
@@ -20,28 +19,15 @@ from engine.errors import CheckpointError
 __all__ = [
     "Folder",
     "Hub",
-    "Parts",
     "Source",
     "fetch_parts",
-    "find_parts",
     "locate",
-    "locate_file",
-    "offered_variants",
     "open_source",
     "part_folder",
-    "prefer",
     "require_safetensors",
-    "stored_variant",
 ]
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-HUB_LINK = re.compile(
-    rf"(?:https://)?(?:huggingface\.co|hf\.co)/({HUB_NAME.pattern})/(?:blob|resolve)/([^/?]+)/([^?]+)"
-    r"(?:\?.*)?"
-)
-SAFE = ".safetensors"
-
-PREFERRED = "fp16"
 
 log = logging.getLogger(__name__)
 
@@ -125,23 +111,14 @@ def part_folder(folder: Path, name: str, files: Files) -> Path:
     return folder / place(Folder(folder), name, files)
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What components of a checkpoint are made of: paths from its root, with slashes.
-
-    small: settings and tokenizers. large: weights. variants: that of each component.
-    """
-
-    small: list[str]
-    large: list[str]
-    variants: dict[str, str | None]
-
-
-def find_parts(source: Source, parts: Mapping[str, Files], variant: str | None = None) -> Parts:
-    """Find the files of components, and of each the weights of one variant only.
+def fetch_parts(
+    source: Source, parts: Mapping[str, Files], variant: str | None = None
+) -> tuple[Path, dict[str, str | None]]:
+    """Have the files of components at hand, and of each the weights of one variant only.
 
     A component that has none of the variant is taken by default, if another one has it.
-    Raises `CheckpointError` if files are missing. Of weights in several files the index is fetched.
+    Returns the root, and the variant of each component. Raises `CheckpointError`, before any
+    weights are fetched if files are missing.
     """
     variants = {name: _variant(source, name, files, variant) for name, files in parts.items()}
     if variant not in variants.values():
@@ -158,48 +135,13 @@ def find_parts(source: Source, parts: Mapping[str, Files], variant: str | None =
             picked = pick_weights(names, files.weights, variants[name], where)
             weights.append((folder, picked))
     indices = [_join(folder, name) for folder, name in weights if name.endswith(".json")]
-    root = source.fetch(indices) if indices else Path()
+    root = source.fetch(small + indices)
     large = [
         _join(folder, file)
         for folder, name in weights
         for file in weight_files(root / folder, name, source.names(folder))
     ]
-    return Parts(small + indices, large, variants)
-
-
-def fetch_parts(
-    source: Source, parts: Mapping[str, Files], variant: str | None = None
-) -> tuple[Path, dict[str, str | None]]:
-    """Have the files at hand that `find_parts` finds; raises as it does, before any weights are
-    fetched. Returns the root, and the variant of each component.
-    """
-    found = find_parts(source, parts, variant)
-    root = source.fetch(found.small)
-    return source.fetch(found.large) if found.large else root, found.variants
-
-
-def offered_variants(source: Source, parts: Mapping[str, Files]) -> list[str | None]:
-    """The variants in which all of the weights can be had, components that lack one by default."""
-    stems = [(name, files, files.weights) for name, files in parts.items() if files.weights]
-    found = [
-        weights_of_variants(source.names(place(source, name, files)), stem).keys()
-        for name, files, stem in stems
-    ]
-    every = dict.fromkeys(variant for one in found for variant in one)
-    return [variant for variant in every if all({variant, None} & one for one in found)]
-
-
-def stored_variant(folder: Path, name: str, files: Files) -> str | None:
-    """The variant to load of a component that is here: the default, or else one that there is."""
-    names = Folder(folder).names(place(Folder(folder), name, files))
-    found = weights_of_variants(names, files.weights) if files.weights else {}
-    return None if None in found or not found else prefer(list(found))
-
-
-def prefer(variants: Sequence[str | None]) -> str | None:
-    """The one to take of those that there are (at least one): half the size is enough."""
-    order = (PREFERRED, None, *variants)
-    return next(variant for variant in order if variant in variants)
+    return source.fetch(large) if large else root, variants
 
 
 def locate(
@@ -209,30 +151,6 @@ def locate(
     source, part = open_source(name, hub), (subfolder or "").strip("/")
     root, _ = fetch_parts(source, {part: files}, variant)
     return root / place(source, part, files)
-
-
-def locate_file(name: Path | str, hub: Hub) -> Path:
-    """Have one safetensors file at hand: a path, or the address of its page on the Hub.
-
-    The revision in an address counts where `hub` has none. Raises `CheckpointError`.
-    """
-    path, link = Path(name), HUB_LINK.fullmatch(str(name))
-    if path.suffix in REFUSED:
-        raise CheckpointError(
-            f"{name} is of a format that can run code when it is opened. Use a version of the "
-            f"model in {SAFE}, or convert it where you trust it."
-        )
-    if path.is_file():
-        return path
-    if link is None or not link[3].endswith(SAFE):
-        raise CheckpointError(
-            f"{name} is no file: give the path of one in {SAFE}, or its address on the Hub, as "
-            f"'https://huggingface.co/name/repository/blob/main/model{SAFE}'."
-        )
-    from engine.checkpoints.hub import Snapshot
-
-    repo, revision, file = link.groups()
-    return Snapshot(repo, replace(hub, revision=hub.revision or revision)).fetch([file]) / file
 
 
 def require_safetensors(use_safetensors: bool | None) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import torch
 from huggingface_hub import split_torch_state_dict_into_shards
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.checkpoints.header import Shape, read_header
 from engine.checkpoints.layout import (
     pick_weights,
     stored_weights,
@@ -19,7 +18,6 @@ from engine.checkpoints.layout import (
     weights_index_name,
     weights_name,
 )
-from engine.checkpoints.pieces import Rename, current_name
 from engine.checkpoints.repository import Folder
 from engine.errors import CheckpointError, EngineError
 
@@ -34,6 +32,12 @@ __all__ = [
 ]
 
 MAX_SHARD_SIZE = "10GB"
+
+Shape = tuple[int, ...]
+LFS_MARK = b"version https://git-lfs"
+OLD_KEY = re.compile(r"(.*\battentions\.\d+\.)(query|key|value|proj_attn)(\.(?:weight|bias))")
+NEW_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+"""Attention over pixels had other names in files made before 2023."""
 
 
 def weights_dtype(dtype: torch.dtype | None, torch_dtype: torch.dtype | None) -> torch.dtype:
@@ -55,41 +59,46 @@ def local_weights(folder: Path, stem: str, variant: str | None = None) -> list[P
 
 def check_file(path: Path) -> dict[str, Shape]:
     """Read the header of a safetensors file: key -> shape. A `CheckpointError` names the damage."""
-    return read_header(path)
+    with path.open("rb") as file:
+        if file.read(len(LFS_MARK)) == LFS_MARK:
+            raise CheckpointError(
+                f"{path} is a Git LFS pointer, not the weights: run `git lfs pull` in its folder."
+            )
+    try:
+        with safe_open(path, framework="pt", device="cpu") as tensors:
+            return {key: tuple(tensors.get_slice(key).get_shape()) for key in tensors.keys()}
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path} is damaged or truncated ({error}): fetch it again."
+        ) from None
 
 
 def read_tensors(
-    paths: Sequence[Path],
-    expected: Mapping[str, Shape],
-    dtype: torch.dtype,
-    rename: Rename = current_name,
+    paths: Sequence[Path], expected: Mapping[str, Shape], dtype: torch.dtype
 ) -> dict[str, Tensor]:
     """Read exactly the expected tensors from files, memory-mapped, floating ones as `dtype`.
 
-    expected: name -> shape. rename: of the keys in the files. A tensor that already has the dtype
-    is not copied, but for weights of convolutions, which come in the layout that
-    `engine.models.kernels` wants on a processor.
+    expected: key -> shape. A tensor that already has the dtype is not copied, but for weights of
+    convolutions, which come in the layout that `engine.models.kernels` wants on a processor.
     Raises `CheckpointError` for a damaged file and for missing, unexpected or misshapen tensors.
     """
     found: dict[str, Shape] = {}
     for path in paths:
         for key, shape in check_file(path).items():
-            for piece in rename(key):
-                if piece.name in found:
-                    raise CheckpointError(
-                        f"{path} holds {piece.name} a second time: fetch it again."
-                    )
-                found[piece.name] = piece.shape(shape)
+            name = current_name(key)
+            if name in found:
+                raise CheckpointError(f"{path} holds {name} a second time: fetch it again.")
+            found[name] = shape
     _compare(paths[0], expected, found)
     tensors: dict[str, Tensor] = {}
     for path in paths:
         with safe_open(path, framework="pt", device="cpu") as file:
             for key in file.keys():
-                for piece in rename(key):
-                    if len(found[piece.name]) == 4:
-                        tensors[piece.name] = _read_convolution(path, key, dtype)
-                    else:
-                        tensors[piece.name] = _cast(piece.cut(file.get_tensor(key)), dtype)
+                name = current_name(key)
+                if len(found[name]) == 4:
+                    tensors[name] = _read_convolution(path, key, dtype)
+                else:
+                    tensors[name] = _cast(file.get_tensor(key), dtype)
     return tensors
 
 
@@ -136,6 +145,12 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         {key: tensor.contiguous() for key, tensor in tensors.items()}, partial, {"format": "pt"}
     )
     partial.replace(path)
+
+
+def current_name(key: str) -> str:
+    """The name that a tensor has today."""
+    old = OLD_KEY.fullmatch(key)
+    return f"{old[1]}{NEW_NAMES[old[2]]}{old[3]}" if old else key
 
 
 def _read_convolution(path: Path, key: str, dtype: torch.dtype) -> Tensor:

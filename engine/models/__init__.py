@@ -6,10 +6,6 @@ from engine._lazy import attach
 
 if TYPE_CHECKING:
     from engine.models.autoencoder_kl import AutoencoderKL as AutoencoderKL
-    from engine.models.autoencoder_tiny import AutoencoderTiny as AutoencoderTiny
-    from engine.models.safety_checker import (
-        StableDiffusionSafetyChecker as StableDiffusionSafetyChecker,
-    )
     from engine.models.unet2d import UNet2DModel as UNet2DModel
     from engine.models.unet2d_condition import UNet2DConditionModel as UNet2DConditionModel
 
@@ -17,8 +13,6 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "AutoencoderKL": "autoencoder_kl",
-        "StableDiffusionSafetyChecker": "safety_checker",
-        "AutoencoderTiny": "autoencoder_tiny",
         "UNet2DConditionModel": "unet2d_condition",
         "UNet2DModel": "unet2d",
     },

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from engine.config import configured
 from engine.errors import CheckpointError
 from engine.models.attention import PixelAttention
-from engine.models.autoencoder import Autoencoder
-from engine.models.kernels import Conv2d, GroupNorm
+from engine.models.kernels import Conv2d, GroupNorm, enter, leave
 from engine.models.layers import Downsample2D, ResnetBlock2D, Upsample2D, activation
+from engine.models.model import Model
+from engine.models.preview import LatentPreview
 from engine.noise import Generators, draw_noise
 from engine.outputs import keyed
 
@@ -182,8 +183,12 @@ class Decoder(nn.Module):
         return self.conv_out(self.act(self.conv_norm_out(hidden)))
 
 
-class AutoencoderKL(Autoencoder):
-    """Variational autoencoder (Kingma and Welling 2013) of Rombach et al. 2022."""
+class AutoencoderKL(Model):
+    """Variational autoencoder (Kingma and Welling 2013) of Rombach et al. 2022.
+
+    Height and width of a picture are those of its latents times `downscale`.
+    Latents are multiplied by `scaling_factor` where a diffusion model sees them.
+    """
 
     only: ClassVar[Mapping[str, Any]] = {
         "shift_factor": None,
@@ -203,7 +208,7 @@ class AutoencoderKL(Autoencoder):
         act_fn: str = "silu",
         latent_channels: int = 4,
         norm_num_groups: int = 32,
-        sample_size: int | Sequence[int] = 32,
+        sample_size: int = 32,
         scaling_factor: float = 0.18215,
         *,
         force_upcast: bool = True,
@@ -234,28 +239,23 @@ class AutoencoderKL(Autoencoder):
 
     @property
     def downscale(self) -> int:
+        """Pixels to a side of one latent."""
         return 2 ** (len(self.config.block_out_channels) - 1)
 
-    @property
-    def tile_latent_min_size(self) -> int:
-        size = self.config.sample_size
-        return int((size if isinstance(size, int) else size[0]) / self.downscale)
-
-    def moments(self, pixels: Tensor) -> Tensor:
-        return self._down(self._encode, pixels)
-
-    def draw(self, moments: Tensor, generator: Generators) -> Tensor:
-        return DiagonalGaussian(moments).sample(generator)
-
-    def pixels(self, latents: Tensor) -> Tensor:
-        return self.decode(latents).sample
+    @cached_property
+    def previewer(self) -> LatentPreview:
+        """A cheap stand-in for `decode`, fitted at first use and kept."""
+        return LatentPreview.fit(self)
 
     def encode(self, x: Tensor, return_dict: bool = True) -> AutoencoderKLOutput:
         """Encode pictures (B, 3, H, W) in -1..1.
 
         return_dict: taken as callers of diffusers give it; the output is a tuple either way.
         """
-        return AutoencoderKLOutput(DiagonalGaussian(self.moments(x)))
+        parameters = self.encoder(enter(x, self.dtype))
+        if self.quant_conv is not None:
+            parameters = self.quant_conv(parameters)
+        return AutoencoderKLOutput(DiagonalGaussian(leave(parameters, self.dtype)))
 
     def decode(
         self, z: Tensor, return_dict: bool = True, generator: Generators = None
@@ -265,7 +265,10 @@ class AutoencoderKL(Autoencoder):
         return_dict, generator: taken as callers of diffusers give them: the output is a tuple
         either way, and this decoder, as theirs, draws nothing.
         """
-        return DecoderOutput(self._up(self._decode, z))
+        z = enter(z, self.dtype)
+        if self.post_quant_conv is not None:
+            z = self.post_quant_conv(z)
+        return DecoderOutput(leave(self.decoder(z), self.dtype))
 
     def forward(
         self,
@@ -281,12 +284,3 @@ class AutoencoderKL(Autoencoder):
         latent_dist = self.encode(sample).latent_dist
         drawn = latent_dist.sample(generator) if sample_posterior else latent_dist.mode()
         return self.decode(drawn)
-
-    def _encode(self, pixels: Tensor) -> Tensor:
-        moments = self.encoder(pixels)
-        return moments if self.quant_conv is None else self.quant_conv(moments)
-
-    def _decode(self, latents: Tensor) -> Tensor:
-        if self.post_quant_conv is not None:
-            latents = self.post_quant_conv(latents)
-        return self.decoder(latents)

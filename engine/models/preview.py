@@ -1,7 +1,5 @@
 """A cheap look at latents: a small stand-in for an autoencoder's decoder, fitted in closed form."""
 
-import copy
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,7 @@ from torch import Tensor
 from engine.images import to_pil
 
 if TYPE_CHECKING:
-    from engine.models.autoencoder import Autoencoder
+    from engine.models.autoencoder_kl import AutoencoderKL
 
 __all__ = ["LatentPreview"]
 
@@ -38,25 +36,19 @@ class LatentPreview:
 
     features: Tensor
     weight: Tensor
-
-    @property
-    def patch(self) -> int:
-        """Pixels to a side of what is made of one latent."""
-        return math.isqrt(len(self.weight) // 3)
+    patch: int
 
     @classmethod
     @torch.no_grad()
-    def fit(cls, vae: "Autoencoder") -> "LatentPreview":
+    def fit(cls, vae: "AutoencoderKL") -> "LatentPreview":
         """Fit to what the decoder makes of the latents of generated pictures."""
-        if vae.dtype == torch.float16:  # where some overflow
-            vae = copy.deepcopy(vae).float()
         scale = vae.downscale
         patch = min(scale, MAX_PATCH)
         latents, pixels = [], []
         for picture in dead_leaves(PICTURES, CELLS * scale).split(1):
-            mean = vae.moments(picture.to(vae.device))[:, : vae.config.latent_channels]
+            mean = vae.encode(picture.to(vae.device)).latent_dist.mean
             latents.append(mean.float().cpu() * vae.config.scaling_factor)
-            pixels.append(vae.pixels(mean).float().cpu().clamp(-1, 1))
+            pixels.append(vae.decode(mean).sample.float().cpu().clamp(-1, 1))
         features = _random_features(latents[0].shape[1])
         inputs = _inputs(torch.cat(latents), features).transpose(1, 2).flatten(0, 1).double()
         targets = F.unfold(F.avg_pool2d(torch.cat(pixels), scale // patch), patch, stride=patch)
@@ -65,7 +57,7 @@ class LatentPreview:
         # In proportion to each column; a little more for features that are never positive.
         diagonal.mul_(1 + RIDGE).add_(1e-6 * diagonal.mean())
         moments = inputs.T @ targets.transpose(1, 2).flatten(0, 1).double()
-        return cls(features, torch.linalg.solve(gram, moments).T.float())
+        return cls(features, torch.linalg.solve(gram, moments).T.float(), patch)
 
     def __call__(self, latents: Tensor) -> list[Image.Image]:
         """Turn scaled latents (B, C, h, w) into B pictures of (h * patch, w * patch) pixels."""

@@ -92,7 +92,7 @@ class UNet2DConditionModel(UNet):
         addition_embed_type: str | None = None,
         addition_time_embed_dim: int | None = None,
         projection_class_embeddings_input_dim: int | None = None,
-        upcast_attention: bool | None = False,
+        upcast_attention: bool = False,
         time_cond_proj_dim: int | None = None,
     ) -> None:
         super().__init__()

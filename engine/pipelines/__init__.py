@@ -18,21 +18,9 @@ if TYPE_CHECKING:
     )
     from engine.pipelines.pipeline import DiffusionPipeline as DiffusionPipeline
     from engine.pipelines.pipeline import PipelineOutput as PipelineOutput
-    from engine.pipelines.pipeline import (
-        StableDiffusionPipelineOutput as StableDiffusionPipelineOutput,
-    )
     from engine.pipelines.request import Request as Request
     from engine.pipelines.stable_diffusion import (
         StableDiffusionPipeline as StableDiffusionPipeline,
-    )
-    from engine.pipelines.stable_diffusion_xl import (
-        StableDiffusionXLPipeline as StableDiffusionXLPipeline,
-    )
-    from engine.pipelines.stable_diffusion_xl_img2img import (
-        StableDiffusionXLImg2ImgPipeline as StableDiffusionXLImg2ImgPipeline,
-    )
-    from engine.pipelines.stable_diffusion_xl_inpaint import (
-        StableDiffusionXLInpaintPipeline as StableDiffusionXLInpaintPipeline,
     )
     from engine.pipelines.unconditional import DDIMPipeline as DDIMPipeline
     from engine.pipelines.unconditional import DDPMPipeline as DDPMPipeline
@@ -47,15 +35,11 @@ __getattr__, __dir__, __all__ = attach(
         "DiffusionPipeline": "pipeline",
         "PNDMPipeline": "unconditional",
         "PipelineOutput": "pipeline",
-        "StableDiffusionPipelineOutput": "pipeline",
         "Progress": "denoise",
         "Request": "request",
         "StableDiffusionDepth2ImgPipeline": "depth_to_image",
         "StableDiffusionImg2ImgPipeline": "image_to_image",
         "StableDiffusionInpaintPipeline": "inpaint",
         "StableDiffusionPipeline": "stable_diffusion",
-        "StableDiffusionXLImg2ImgPipeline": "stable_diffusion_xl_img2img",
-        "StableDiffusionXLInpaintPipeline": "stable_diffusion_xl_inpaint",
-        "StableDiffusionXLPipeline": "stable_diffusion_xl",
     },
 )

@@ -11,8 +11,7 @@ from engine.config import Config
 from engine.errors import EngineError, RequestError
 from engine.pipelines.changes import Change, Taken
 from engine.pipelines.control import Control
-from engine.pipelines.limits import check_trained
-from engine.pipelines.span import WHOLE, Span
+from engine.pipelines.limits import check_trained, executed_steps
 from engine.schedulers.points import Point
 from engine.schedulers.registry import misplaced, scheduler_named, split_name, unfit_type
 from engine.schedulers.schedule_types import settings_of_type, type_named
@@ -71,7 +70,7 @@ class Course:
 
     own: the pipeline's scheduler, which is used as it is unless another one is asked for.
     distilled: the model reads the guidance scale, and is run once a call.
-    span: which part of the schedule is made.
+    strength: which part of the steps is made, as in `executed_steps`.
     Raises `EngineError` for settings that cannot be, and for an `own` that is not for the model.
     """
 
@@ -84,13 +83,13 @@ class Course:
         settings: Settings,
         control: Control,
         device: torch.device,
-        span: Span = WHOLE,
+        strength: float = 1.0,
         *,
         distilled: bool = False,
     ) -> None:
         if reason := misplaced(own):
             raise EngineError(f"{reason} Give the pipeline a scheduler that fits its model.")
-        self._own, self._control, self._device, self._span = own, control, device, span
+        self._own, self._control, self._device, self._strength = own, control, device, strength
         self._distilled = distilled
         self.settings = settings.changed(Change(0, **control.begin()))
         self.calls = 0
@@ -116,11 +115,11 @@ class Course:
     @property
     def all_calls(self) -> int:
         """How many calls of the model the whole run makes."""
-        return self.calls + self._stop - self._index
+        return self.calls + len(self.scheduler.points) - self._index
 
     @property
     def following(self) -> Point | None:
-        """What comes in the schedule after the call in hand; None after its last."""
+        """The call after the one in hand, if nothing changes; None after the last."""
         ahead = self.scheduler.points[self._index + 1 :]
         return ahead[0] if ahead else None
 
@@ -131,7 +130,7 @@ class Course:
     def turns(self) -> Iterator[Turn]:
         """Walk to the end. Raises `RunCancelled` before the next call when asked to."""
         last: tuple[Any, ...] | None = None
-        while self._index < self._stop:
+        while self._index < len(self.scheduler.points):
             self.check()
             taken: tuple[Taken, ...] = ()
             carry = 1.0
@@ -174,16 +173,16 @@ class Course:
         return tuple(taken), carry
 
     def _begin(self, scheduler: Any, steps: int) -> None:
-        """Set a scheduler to the part of the schedule that is made."""
+        """Set a scheduler to what strength leaves of a run."""
+        made = executed_steps(steps, self._strength)
         scheduler.set_timesteps(steps, device=self._device)
-        scheduler.set_begin_index(self._span.begin(scheduler, steps))
+        scheduler.set_begin_index((steps - made) * scheduler.order)
 
     def _enter(self, scheduler: Any) -> None:
         """Go on with a scheduler, from where it begins."""
         self.scheduler = scheduler
         self._index = scheduler.begin_index or 0  # of the next call, in the scheduler's schedule
-        self._stop = self._span.stop(scheduler, self._index)
-        later = scheduler.points[self._index + 1 : self._stop]
+        later = scheduler.points[self._index + 1 :]
         self.all_steps = self.steps + 1 + sum(point.stage == 0 for point in later)
 
     def _rest(self, settings: Settings) -> Any:
@@ -193,7 +192,7 @@ class Course:
             self._begin(scheduler, settings.steps)
             return scheduler
         check_trained(settings.steps, scheduler.config.num_train_timesteps)
-        left = max(1, self._span.steps(settings.steps) - self.steps)
+        left = max(1, int(settings.steps * self._strength) - self.steps)
         sigma = self.scheduler.points[self._index].sigma
         scheduler.resume(sigma, left, settings.steps, self._device)
         return scheduler

@@ -15,7 +15,7 @@ from engine.pipelines.changes import Taken
 from engine.pipelines.course import Course
 from engine.schedulers.points import Point, combine
 
-__all__ = ["Hold", "Progress", "Start", "denoise", "from_noise", "from_picture", "from_sample"]
+__all__ = ["Hold", "Progress", "Start", "denoise", "from_noise", "from_picture"]
 
 Start: TypeAlias = Callable[[Any], Tensor]
 """Makes the first latents (B, C, h, w) of a run, at the level where the scheduler given begins."""
@@ -68,11 +68,6 @@ def from_noise(noise: Tensor) -> Start:
 def from_picture(latents: Tensor, noise: Tensor) -> Start:
     """Start from a picture's latents (B, C, h, w) under noise (Meng et al. 2022, SDEdit)."""
     return lambda scheduler: scheduler.points[scheduler.begin_index].noised(latents, noise)
-
-
-def from_sample(latents: Tensor) -> Start:
-    """Start from latents (B, C, h, w) that another run has brought to where this one begins."""
-    return lambda scheduler: latents
 
 
 def denoise(

@@ -1,6 +1,6 @@
 """From a picture to another one of the same depth."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,31 +10,28 @@ from torch import Tensor
 
 from engine.errors import PictureError, RequestError
 from engine.images import as_maps, as_pictures, as_pixels, to_pil
-from engine.models.autoencoder import Autoencoder
+from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.unet2d_condition import UNet2DConditionModel
 from engine.noise import Generators
 from engine.pictures import FLAT, as_depth, as_rgb
 from engine.pipelines.control import Control
-from engine.pipelines.image_to_image import ImageToImage
-from engine.pipelines.latent import Run, spread
+from engine.pipelines.latent import LatentPipeline, Run, spread
 from engine.pipelines.pipeline import DiffusionPipeline, Pictures
 from engine.pipelines.request import Request
-from engine.pipelines.span import Span
 from engine.pipelines.text import Prompts
 
 __all__ = ["StableDiffusionDepth2ImgPipeline", "estimate_depth", "normalized"]
 
 
-class StableDiffusionDepth2ImgPipeline(ImageToImage):
+class StableDiffusionDepth2ImgPipeline(LatentPipeline):
     """Image to image by a UNet that is shown the depth too (Stable Diffusion 2, depth)."""
 
-    optional: ClassVar[frozenset[str]] = frozenset({"depth_estimator", "feature_extractor"})
     depth_estimator: Any
     feature_extractor: Any
 
     def __init__(
         self,
-        vae: Autoencoder,
+        vae: AutoencoderKL,
         text_encoder: Any,
         tokenizer: Any,
         unet: UNet2DConditionModel,
@@ -85,7 +82,7 @@ class StableDiffusionDepth2ImgPipeline(ImageToImage):
         copies = num_images_per_prompt
         prompts = Prompts(prompt, negative_prompt, prompt_embeds, negative_prompt_embeds, copies)
         course, text, count = self._begin(
-            prompts, num_inference_steps, guidance_scale, output_type, control, Span(strength)
+            prompts, num_inference_steps, guidance_scale, output_type, control, strength
         )
         name = "image" if depth_map is None else "depth_map"
         depth = self.estimate(image) if depth_map is None else depths(depth_map)
@@ -109,7 +106,11 @@ class StableDiffusionDepth2ImgPipeline(ImageToImage):
             own = Image.fromarray(as_depth(pictures["depth_map"]))
             depth = np.asarray(self._fitted("depth_map", request, own))
             depth = -depth if request.invert_depth else depth
-        return super().arguments(request, pictures) | {"depth_map": depth}
+        return self._words(request) | {
+            "image": self._fitted("image", request, as_rgb(pictures["image"])),
+            "depth_map": depth,
+            "strength": request.strength,
+        }
 
     def estimate(self, image: Any) -> Tensor:
         """As `estimate_depth`, by the pipeline's own estimator."""

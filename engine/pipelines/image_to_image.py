@@ -11,24 +11,13 @@ from engine.pipelines.control import Control
 from engine.pipelines.latent import LatentPipeline, Run
 from engine.pipelines.pipeline import Pictures
 from engine.pipelines.request import Request
-from engine.pipelines.span import Span
 from engine.pipelines.text import Prompts
 
-__all__ = ["ImageToImage", "StableDiffusionImg2ImgPipeline"]
+__all__ = ["StableDiffusionImg2ImgPipeline"]
 
 
-class ImageToImage(LatentPipeline):
+class StableDiffusionImg2ImgPipeline(LatentPipeline):
     """SDEdit (Meng et al. 2022, arXiv 2108.01073): noise over a picture, and from there on."""
-
-    def arguments(self, request: Request, pictures: Pictures) -> dict[str, Any]:
-        return self._words(request) | {
-            "image": self._fitted("image", request, as_rgb(pictures["image"])),
-            "strength": request.strength,
-        }
-
-
-class StableDiffusionImg2ImgPipeline(ImageToImage):
-    """Stable Diffusion 1 and 2 over a picture."""
 
     @torch.no_grad()
     def stream(
@@ -58,7 +47,7 @@ class StableDiffusionImg2ImgPipeline(ImageToImage):
         copies = num_images_per_prompt
         prompts = Prompts(prompt, negative_prompt, prompt_embeds, negative_prompt_embeds, copies)
         course, text, count = self._begin(
-            prompts, num_inference_steps, guidance_scale, output_type, control, Span(strength)
+            prompts, num_inference_steps, guidance_scale, output_type, control, strength
         )
         _, start = self._from_picture(image, count, copies, generator)
         return (
@@ -71,3 +60,9 @@ class StableDiffusionImg2ImgPipeline(ImageToImage):
                 output_type=output_type,
             )
         )
+
+    def arguments(self, request: Request, pictures: Pictures) -> dict[str, Any]:
+        return self._words(request) | {
+            "image": self._fitted("image", request, as_rgb(pictures["image"])),
+            "strength": request.strength,
+        }

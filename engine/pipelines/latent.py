@@ -3,33 +3,31 @@
 import copy
 import functools
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from engine.errors import RequestError
-from engine.images import as_pixels, to_pil, whole_size
-from engine.models.autoencoder import Autoencoder
-from engine.models.conditioning import Conditioning
+from engine.images import as_pixels, whole_size
+from engine.models.autoencoder_kl import AutoencoderKL, DiagonalGaussian
 from engine.models.unet2d_condition import UNet2DConditionModel
 from engine.noise import Generators
 from engine.pictures import fit
 from engine.pipelines.control import Control
 from engine.pipelines.course import Course
-from engine.pipelines.denoise import Hold, Progress, Start, denoise, from_picture, from_sample
+from engine.pipelines.denoise import Hold, Progress, Start, denoise, from_picture
 from engine.pipelines.limits import check_argument
-from engine.pipelines.pipeline import Output, PipelineOutput, StableDiffusionPipelineOutput
+from engine.pipelines.pipeline import PipelineOutput
 from engine.pipelines.request import Request
 from engine.pipelines.sampling import SamplingPipeline
-from engine.pipelines.span import WHOLE, Span
-from engine.pipelines.text import Encoded, Prompts, encode
+from engine.pipelines.text import Prompts, encode
 
-__all__ = ["LatentPipeline", "Run", "Text", "spread", "upcast"]
+__all__ = ["LatentPipeline", "Run", "spread"]
 
-Run: TypeAlias = Generator[Progress, None, Output]
-Text: TypeAlias = Callable[[bool], Encoded]
+Run: TypeAlias = Generator[Progress, None, PipelineOutput]
+Text: TypeAlias = Callable[[bool], Tensor]
 """What the model reads, with guidance or without, as `Prompts.encoded` makes it."""
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 
@@ -48,23 +46,20 @@ class LatentPipeline(SamplingPipeline):
     Raise `RequestError` for what cannot be run, and `RunCancelled` when `control` asks for it.
     """
 
-    addition: ClassVar[str | None] = None
-    """The `addition_embed_type` that the UNet is to have."""
-    vae: Autoencoder
+    vae: AutoencoderKL
     unet: UNet2DConditionModel
     text_encoder: Any
     tokenizer: Any
-    feature_extractor: Any
 
     def __init__(
         self,
-        vae: Autoencoder,
+        vae: AutoencoderKL,
         text_encoder: Any,
         tokenizer: Any,
         unet: UNet2DConditionModel,
         scheduler: Any,
-        safety_checker: Any = None,
-        feature_extractor: Any = None,
+        safety_checker: None = None,
+        feature_extractor: None = None,
     ) -> None:
         super().__init__(
             vae=vae,
@@ -84,12 +79,6 @@ class LatentPipeline(SamplingPipeline):
         return (self.vae.config.latent_channels,)
 
     def check_components(self) -> None:
-        parts = self.components
-        if parts.get("safety_checker") is not None and parts.get("feature_extractor") is None:
-            raise RequestError(
-                "safety_checker needs a feature_extractor, which prepares pictures for it: give "
-                "the pipeline that of the checkpoint too, or safety_checker=None."
-            )
         found, known = self.unet.config.in_channels, self.unet_channels()
         if found not in known:
             latent = self.vae.config.latent_channels
@@ -98,12 +87,6 @@ class LatentPipeline(SamplingPipeline):
                 f"{type(self).__name__} needs a UNet that takes {' or '.join(map(str, known))} "
                 f"channels, and this one takes {found}, as for {purposes.get(found, 'no task')}: "
                 "choose another checkpoint."
-            )
-        if (added := self.unet.config.addition_embed_type) != self.addition:
-            raise RequestError(
-                f"{type(self).__name__} needs a UNet whose addition_embed_type is "
-                f"{self.addition!r}, and this one's is {added!r}: take the class that the "
-                "checkpoint's index names."
             )
 
     def _size(self, height: int | None, width: int | None) -> tuple[int, int]:
@@ -127,7 +110,7 @@ class LatentPipeline(SamplingPipeline):
         """The arguments of `stream` that all tasks have."""
         return {
             "prompt": request.prompt,
-            "negative_prompt": request.negative_prompt or None,
+            "negative_prompt": request.negative_prompt,
             "guidance_scale": request.guidance_scale,
             "num_images_per_prompt": request.count,
         }
@@ -144,25 +127,22 @@ class LatentPipeline(SamplingPipeline):
         guidance_scale: float,
         output_type: str,
         control: Control | None,
-        span: Span = WHOLE,
+        strength: float = 1.0,
     ) -> tuple[Course, Text, int]:
         """The course of a run, its text, encoded when first asked for, and the number of images."""
         self._check(steps, output_type, OUTPUT_TYPES)
         check_argument("num_images_per_prompt", prompts.copies, 1)
         self.check_components()
-        course = self._course(steps, guidance_scale, control, span)
+        course = self._course(steps, guidance_scale, control, strength)
 
         @functools.cache
-        def text(guided: bool) -> Encoded:
-            return prompts.encoded(self._read, guided)
+        def text(guided: bool) -> Tensor:
+            encoder = functools.partial(encode, self.tokenizer, self.text_encoder)
+            return prompts.encoded(encoder, guided).to(self.device)
 
         if prompts.negative:
             text(True)  # guidance may come on the way: what is wrong with it is told now
-        return course, text, len(text(course.guided).hidden) // (2 if course.guided else 1)
-
-    def _read(self, prompts: list[str], prompts_2: list[str]) -> Encoded:
-        """Encode prompts; prompts_2: what a second text encoder reads, where there is one."""
-        return Encoded(encode(self.tokenizer, self.text_encoder, prompts))
+        return course, text, len(text(course.guided)) // (2 if course.guided else 1)
 
     def _encode(self, pixels: Tensor, *, count: int, copies: int, generator: Generators) -> Tensor:
         """Scaled latents (B, C, h, w) of pixels (N, 3, H, W), in float32, as `spread` repeats.
@@ -170,21 +150,19 @@ class LatentPipeline(SamplingPipeline):
         Drawn as diffusers draws them: with a generator for each image by those, else once for each
         of the N pictures. They are encoded one at a time, as `_decode`.
         """
-        vae = self._coder()
-        moments = torch.cat([vae.moments(one.to(self.device)) for one in pixels.split(1)])
+        found = [self.vae.encode(one.to(self.device)).latent_dist for one in pixels.split(1)]
+        moments = torch.cat([torch.cat([one.mean, one.logvar], dim=1) for one in found])
         each = isinstance(generator, Sequence)
         if each:
             moments = spread("image", moments, count, copies)
-        latents = self.vae.draw(moments, generator).float() * self.vae.config.scaling_factor
+        latents = DiagonalGaussian(moments).sample(generator)
+        latents = latents.float() * self.vae.config.scaling_factor
         return latents if each else spread("image", latents, count, copies)
 
     def _from_picture(
-        self, image: Any, count: int, copies: int, generator: Generators, noised: bool = True
+        self, image: Any, count: int, copies: int, generator: Generators
     ) -> tuple[Tensor, Start]:
-        """Latents (B, C, h, w) of a picture, or such, and what begins with them under noise.
-
-        noised: whether noise is to be drawn; without, they are at the right level already.
-        """
+        """Latents (B, C, h, w) of a picture, or such, and what begins with them under noise."""
         if isinstance(image, Tensor) and image.shape[-3:-2] == (self.vae.config.latent_channels,):
             latents = image.to(self.device, torch.float32)
             latents = spread(
@@ -193,8 +171,6 @@ class LatentPipeline(SamplingPipeline):
         else:
             pixels = as_pixels("image", image, self.vae.downscale)
             latents = self._encode(pixels, count=count, copies=copies, generator=generator)
-        if not noised:
-            return latents, from_sample(latents)
         return latents, from_picture(latents, self._noise(tuple(latents.shape), generator))
 
     def _draw(
@@ -209,55 +185,23 @@ class LatentPipeline(SamplingPipeline):
         extra: Tensor | None = None,
         hold: Hold | None = None,
     ) -> Run:
-        def condition(timesteps: Tensor, guided: bool) -> Conditioning:
-            known = text(guided)
-            return self.unet.condition(
-                timesteps,
-                known.hidden.to(self.device),
-                timestep_cond=self.unet.embed_guidance(course.guidance_scale),
-                added_cond_kwargs={key: one.to(self.device) for key, one in known.added.items()},
-            )
-
         latents = yield from denoise(
             self.unet,
             course,
             start,
-            condition,
+            lambda timesteps, guided: self.unet.condition(
+                timesteps,
+                text(guided),
+                timestep_cond=self.unet.embed_guidance(course.guidance_scale),
+            ),
             generator=generator,
             options={"eta": eta},
             extra=extra,
             hold=hold,
         )
         if output_type == "latent":
-            return self._output(latents)
-        pixels = self._decode(latents, course)
-        flags = self._flags(pixels)
-        if flags and self.blacken_flagged:
-            pixels[torch.tensor(flags)] = -1
-        return self._output(self._pictures(pixels, output_type), flags)
-
-    def _output(self, images: Any, flags: list[bool] | None = None) -> Output:
-        if "safety_checker" in self.components:
-            return StableDiffusionPipelineOutput(images, flags)
-        return PipelineOutput(images)
-
-    def _flags(self, pixels: Tensor) -> list[bool] | None:
-        """Which of the pictures (B, 3, H, W) in -1..1 the safety checker flags; None without one.
-
-        One at a time, as `_decode`.
-        """
-        checker = self.components.get("safety_checker")
-        if checker is None:
-            return None
-        flags: list[bool] = []
-        for picture in to_pil(pixels / 2 + 0.5):
-            read = self.feature_extractor(picture, return_tensors="pt").pixel_values
-            flags += checker.flagged(read.to(checker.device, checker.dtype))
-        return flags
-
-    def _coder(self) -> Autoencoder:
-        """What a run encodes and decodes with."""
-        return self.vae
+            return PipelineOutput(latents)
+        return PipelineOutput(self._pictures(self._decode(latents, course), output_type))
 
     def _decode(self, latents: Tensor, course: Course) -> Tensor:
         """Pixels in -1..1, one picture at a time so that memory does not grow with the batch.
@@ -265,20 +209,15 @@ class LatentPipeline(SamplingPipeline):
         Some autoencoders overflow in float16: such a picture is decoded again in float32.
         """
         self._check_finite(latents)
-        vae, pictures = self._coder(), []
+        vae, pictures = self.vae, []
         for one in latents / self.vae.config.scaling_factor:
             course.check()
-            picture = vae.pixels(one[None])
+            picture = vae.decode(one[None]).sample
             if vae.dtype != torch.float32 and not bool(torch.isfinite(picture).all()):
-                vae = upcast(vae)
-                picture = vae.pixels(one[None])
+                vae = copy.deepcopy(self.vae).float()  # its own weights stay as they are
+                picture = vae.decode(one[None]).sample
             pictures.append(picture)
         return torch.cat(pictures)
-
-
-def upcast(vae: Autoencoder) -> Autoencoder:
-    """The same in float32: a copy, as others may share the weights."""
-    return copy.deepcopy(vae).float()
 
 
 def spread(name: str, values: Tensor, count: int, copies: int) -> Tensor:

@@ -37,12 +37,6 @@ LIMITS: dict[str, tuple[float, float]] = {
 FILLS = ("original", "noise", "blank")
 """What inpainting begins with, under noise, where it is marked."""
 
-FRACTIONS = (
-    *("guidance_scale", "strength", "variation_strength"),
-    *("denoising_start", "denoising_end", "aesthetic_score", "negative_aesthetic_score"),
-)
-"""Fields and arguments that are not whole numbers."""
-
 MAX_TEXT = 10_000
 MAX_CHANGES = 100
 """Of the settings of one run: each may make a schedule anew."""
@@ -50,7 +44,7 @@ MAX_CHANGES = 100
 
 def is_whole(name: str) -> bool:
     """Whether a field takes whole numbers only."""
-    return name not in FRACTIONS
+    return name not in ("guidance_scale", "strength", "variation_strength")
 
 
 def check_text(name: str, value: Any) -> None:

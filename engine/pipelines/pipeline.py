@@ -4,49 +4,27 @@ import inspect
 import json
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self, TypeAlias, cast
+from typing import Any, NamedTuple, Self, TypeAlias, cast
 
 import torch
 from PIL import Image
 from torch import nn
 
-from engine.checkpoints.components import (
-    check_component,
-    kind_of,
-    load_component,
-    save_component,
-)
-from engine.checkpoints.kinds import SAFETY_CHECKER
+from engine.checkpoints.components import kind_of, load_component, save_component
 from engine.checkpoints.layout import INDEX_NAME
-from engine.checkpoints.original.build import build
-from engine.checkpoints.repository import (
-    Hub,
-    fetch_parts,
-    locate_file,
-    open_source,
-    require_safetensors,
-)
-from engine.checkpoints.single_file import SingleFile
+from engine.checkpoints.repository import Hub, fetch_parts, open_source, require_safetensors
 from engine.checkpoints.weights import MAX_SHARD_SIZE, weights_dtype
 from engine.config import FORMAT_VERSION
 from engine.errors import EngineError, RequestError
-from engine.neutral import SINGLE_FILE, check_neutral, without_hints
+from engine.neutral import check_neutral, without_hints
 from engine.outputs import keyed
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress
 from engine.pipelines.plan import components_of, fits, make_plan, pipeline_class
 from engine.pipelines.request import Request
-from engine.pipelines.savings import MemorySavings
 from engine.pipelines.tasks import class_for
 
-__all__ = [
-    "NO_PICTURES",
-    "DiffusionPipeline",
-    "Output",
-    "Pictures",
-    "PipelineOutput",
-    "StableDiffusionPipelineOutput",
-]
+__all__ = ["NO_PICTURES", "DiffusionPipeline", "Pictures", "PipelineOutput"]
 
 Pictures: TypeAlias = Mapping[str, Image.Image]
 """Pictures by the field of a `Request` that names them."""
@@ -60,41 +38,19 @@ class PipelineOutput(NamedTuple):
     images: Any
 
 
-@keyed
-class StableDiffusionPipelineOutput(NamedTuple):
-    """What pipelines return that may have a safety checker.
-
-    images: as in `PipelineOutput`. nsfw_content_detected: which of them the checker flagged; None
-    if none looked.
-    """
-
-    images: Any
-    nsfw_content_detected: list[bool] | None = None
-
-
-Output: TypeAlias = PipelineOutput | StableDiffusionPipelineOutput
-
-
-class DiffusionPipeline(MemorySavings):
-    """Components that make pictures together. Arguments of `__init__` are the components, and,
-    where they are `bool`, settings that a checkpoint's index holds beside them.
+class DiffusionPipeline:
+    """Components that make pictures together. Arguments of `__init__` are the components.
 
     Calling a pipeline runs `stream` to its end; `stream` itself yields a `Progress` after each
     call of the model and returns the output.
     """
 
-    optional: ClassVar[frozenset[str]] = frozenset()
-    """Components that a checkpoint may leave out."""
     scheduler: Any
-    blacken_flagged = True
-    """Whether pictures that a safety checker flags come out black; else the caller hides them."""
 
-    def __init__(self, **parts: Any) -> None:
-        """parts: components and settings."""
-        self._settings = tuple(name for name, part in parts.items() if isinstance(part, bool))
-        self._names = tuple(name for name in parts if name not in self._settings)
-        for name, part in parts.items():
-            setattr(self, name, part)
+    def __init__(self, **components: Any) -> None:
+        self._names = tuple(components)
+        for name, component in components.items():
+            setattr(self, name, component)
 
     @classmethod
     def from_pretrained(
@@ -135,49 +91,10 @@ class DiffusionPipeline(MemorySavings):
         plan = make_plan(folder, components, kind=kind)
         files = {part: kind_of(folder, part, spec).files for part, spec in plan.specs.items()}
         folder, variants = fetch_parts(source, files, variant)
-        for part, spec in plan.specs.items():  # of all, before memory is made for any
-            check_component(folder, part, spec, variants[part])
         pipeline = plan.build(
             lambda part, spec: load_component(folder, part, spec, dtype, variants[part])
         )
         return cast(Self, pipeline)
-
-    @classmethod
-    def from_single_file(
-        cls,
-        pretrained_model_link_or_path: Path | str,
-        *,
-        dtype: torch.dtype | None = None,
-        torch_dtype: torch.dtype | None = None,
-        use_safetensors: bool | None = None,
-        revision: str | None = None,
-        cache_dir: Path | str | None = None,
-        token: str | bool | None = None,
-        local_files_only: bool = False,
-        prediction_type: str | None = None,
-        **components: Any,
-    ) -> Self:
-        """Load a checkpoint in one file, in the layout of its authors: Stable Diffusion 1, 2, XL.
-
-        `DiffusionPipeline` itself takes the class that fits the file; a subclass takes itself.
-
-        pretrained_model_link_or_path: path of a safetensors file, or its address on the Hub.
-        dtype, torch_dtype, revision, cache_dir, token, local_files_only: as in `from_pretrained`.
-        prediction_type: "epsilon" or "v_prediction", where the file is taken for the other: shapes
-        do not tell, and of Stable Diffusion 2 it is guessed as
-        `engine.checkpoints.original.prediction` says.
-        components: ready ones by name, in place of the file's, or which it lacks; None leaves one
-        out. Beside them, what else diffusers takes, at its neutral value: see `engine.neutral`.
-        Raises `CheckpointError` naming the file, what it looks like, and what to do.
-        """
-        components = without_hints(components, SINGLE_FILE)
-        require_safetensors(use_safetensors)
-        dtype = weights_dtype(dtype, torch_dtype)
-        hub = Hub(revision, cache_dir, token, local_files_only)
-        file = SingleFile(locate_file(pretrained_model_link_or_path, hub), prediction_type)
-        kind = None if cls is DiffusionPipeline else cls
-        plan = make_plan(file.path, components, kind=kind)
-        return cast(Self, plan.build(lambda part, spec: build(file, part, dtype)))
 
     def save_pretrained(
         self,
@@ -207,7 +124,7 @@ class DiffusionPipeline(MemorySavings):
         components: by name, in place of the other's, or that it lacks.
         Raises `RequestError` if one is missing, or does not fit the task.
         """
-        given = pipeline.components | pipeline.settings | components
+        given = pipeline.components | components
         parameters = components_of(cls)
         if unknown := components.keys() - parameters:
             raise RequestError(f"{cls.__name__} has no component {', '.join(sorted(unknown))}.")
@@ -243,11 +160,6 @@ class DiffusionPipeline(MemorySavings):
         return {name: getattr(self, name) for name in self._names}
 
     @property
-    def settings(self) -> dict[str, bool]:
-        """What the index says beside the components."""
-        return {name: getattr(self, name) for name in self._settings}
-
-    @property
     def device(self) -> torch.device:
         """Where the networks are."""
         return self._network().device
@@ -264,13 +176,13 @@ class DiffusionPipeline(MemorySavings):
                 component.to(*args, **kwargs)
         return self
 
-    def stream(self, *args: Any, **kwargs: Any) -> Generator[Progress, None, Output]:
+    def stream(self, *args: Any, **kwargs: Any) -> Generator[Progress, None, PipelineOutput]:
         """Run, yielding after each call of the model; returns the output."""
         raise NotImplementedError
 
     def stream_request(
         self, request: Request, control: Control | None = None, pictures: Pictures = NO_PICTURES
-    ) -> Generator[Progress, None, Output]:
+    ) -> Generator[Progress, None, PipelineOutput]:
         """Run a request: its scheduler is put in, and each image has a generator of its own.
 
         pictures: those that the request names, by field, as `open_picture` returns them.
@@ -285,14 +197,14 @@ class DiffusionPipeline(MemorySavings):
         """Show what the model believes now as small pictures, one an image, cheaply."""
         raise NotImplementedError
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Output:
+    def __call__(self, *args: Any, **kwargs: Any) -> PipelineOutput:
         """Run to the end; takes what `stream` takes."""
         run = self.stream(*args, **kwargs)
         while True:
             try:
                 next(run)
             except StopIteration as stop:
-                output: Output = stop.value
+                output: PipelineOutput = stop.value
                 return output
 
     def __repr__(self) -> str:
@@ -306,16 +218,13 @@ class DiffusionPipeline(MemorySavings):
 
     def _index(self) -> dict[str, Any]:
         header = {"_class_name": type(self).__name__, "_diffusers_version": FORMAT_VERSION}
-        parts = {name: _entry(part) for name, part in self.components.items()}
-        return header | self.settings | parts
+        return header | {name: _entry(part) for name, part in self.components.items()}
 
 
 def _entry(component: Any) -> list[str | None]:
     if component is None:
         return [None, None]
     name = type(component).__name__
-    if name == SAFETY_CHECKER:
-        return ["stable_diffusion", name]
     if type(component).__module__.partition(".")[0] == "transformers":
         # an image processor's name elsewhere, whichever library resizes for it
         return ["transformers", name.removesuffix("Pil")]

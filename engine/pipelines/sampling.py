@@ -13,9 +13,8 @@ from engine.pipelines.control import Control
 from engine.pipelines.course import Course, Settings, named_config
 from engine.pipelines.denoise import Progress
 from engine.pipelines.limits import check_argument
-from engine.pipelines.pipeline import NO_PICTURES, DiffusionPipeline, Output, Pictures
+from engine.pipelines.pipeline import NO_PICTURES, DiffusionPipeline, Pictures, PipelineOutput
 from engine.pipelines.request import Request
-from engine.pipelines.span import WHOLE, Span
 from engine.pipelines.tasks import TASKS
 
 __all__ = ["SamplingPipeline"]
@@ -36,7 +35,7 @@ class SamplingPipeline(DiffusionPipeline):
 
     def stream_request(
         self, request: Request, control: Control | None = None, pictures: Pictures = NO_PICTURES
-    ) -> Generator[Progress, None, Output]:
+    ) -> Generator[Progress, None, PipelineOutput]:
         request.check()
         name = type(self).__name__
         if name not in TASKS[request.task].values():
@@ -77,7 +76,7 @@ class SamplingPipeline(DiffusionPipeline):
         steps: int,
         guidance_scale: float | None,
         control: Control | None,
-        span: Span = WHOLE,
+        strength: float = 1.0,
     ) -> Course:
         if guidance_scale is not None:
             check_argument("guidance_scale", guidance_scale, 0)
@@ -87,7 +86,7 @@ class SamplingPipeline(DiffusionPipeline):
             Settings(steps, guidance_scale),
             control or Control(),
             self.device,
-            span,
+            strength,
             distilled=distilled,
         )
 
@@ -98,12 +97,8 @@ class SamplingPipeline(DiffusionPipeline):
         if isinstance(generator, list) and len(generator) != shape[0]:
             raise RequestError(f"generator has {len(generator)} entries for {shape[0]} images.")
         if latents is None:
-            return draw_first(shape, generator, self.device)
-        return self._given(shape, latents)
-
-    def _given(self, shape: tuple[int, ...], latents: Tensor) -> Tensor:
-        """A caller's latents in float32; raises `RequestError` for those of another shape."""
-        if tuple(latents.shape) != shape:
+            latents = draw_first(shape, generator, self.device)
+        elif tuple(latents.shape) != shape:
             raise RequestError(
                 f"latents has the shape {list(latents.shape)}, needed: {list(shape)}."
             )

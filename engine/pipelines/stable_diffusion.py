@@ -1,4 +1,4 @@
-"""From a text to a picture."""
+"""Text to image with Stable Diffusion."""
 
 from typing import Any
 
@@ -7,52 +7,17 @@ from torch import Tensor
 
 from engine.noise import Generators
 from engine.pipelines.control import Control
-from engine.pipelines.course import Course
 from engine.pipelines.denoise import from_noise
-from engine.pipelines.latent import LatentPipeline, Run, Text
+from engine.pipelines.latent import LatentPipeline, Run
 from engine.pipelines.pipeline import Pictures
 from engine.pipelines.request import Request
 from engine.pipelines.text import Prompts
 
-__all__ = ["StableDiffusionPipeline", "TextToImage"]
+__all__ = ["StableDiffusionPipeline"]
 
 
-class TextToImage(LatentPipeline):
-    """A picture out of noise and a text, by any family of models."""
-
-    def _paint(
-        self,
-        course: Course,
-        text: Text,
-        shape: tuple[int, int, int],
-        *,
-        generator: Generators,
-        latents: Tensor | None,
-        eta: float,
-        output_type: str,
-    ) -> Run:
-        """shape: how many pictures, and their height and width in pixels."""
-        count, *size = shape
-        sides = (side // self.vae.downscale for side in size)
-        noise = self._noise((count, self.vae.config.latent_channels, *sides), generator, latents)
-        return (
-            yield from self._draw(
-                course,
-                text,
-                from_noise(noise),
-                generator=generator,
-                eta=eta,
-                output_type=output_type,
-            )
-        )
-
-    def arguments(self, request: Request, pictures: Pictures) -> dict[str, Any]:
-        width, height = self.size_of(request)
-        return self._words(request) | {"width": width, "height": height}
-
-
-class StableDiffusionPipeline(TextToImage):
-    """Stable Diffusion 1 and 2 (Rombach et al. 2022)."""
+class StableDiffusionPipeline(LatentPipeline):
+    """A picture out of noise and a text."""
 
     @torch.no_grad()
     def stream(
@@ -85,14 +50,19 @@ class StableDiffusionPipeline(TextToImage):
         course, text, count = self._begin(
             prompts, num_inference_steps, guidance_scale, output_type, control
         )
+        scale = self.vae.downscale
+        shape = (count, self.vae.config.latent_channels, height // scale, width // scale)
         return (
-            yield from self._paint(
+            yield from self._draw(
                 course,
                 text,
-                (count, height, width),
+                from_noise(self._noise(shape, generator, latents)),
                 generator=generator,
-                latents=latents,
                 eta=eta,
                 output_type=output_type,
             )
         )
+
+    def arguments(self, request: Request, pictures: Pictures) -> dict[str, Any]:
+        width, height = self.size_of(request)
+        return self._words(request) | {"width": width, "height": height}

@@ -8,20 +8,15 @@ TASKS: dict[str, dict[str, str]] = {
     "text-to-image": {
         "StableDiffusionPipeline": "StableDiffusionPipeline",
         "StableDiffusionImg2ImgPipeline": "StableDiffusionPipeline",
-        "StableDiffusionXLPipeline": "StableDiffusionXLPipeline",
     },
     "image-to-image": {
         "StableDiffusionPipeline": "StableDiffusionImg2ImgPipeline",
         "StableDiffusionImg2ImgPipeline": "StableDiffusionImg2ImgPipeline",
-        "StableDiffusionXLPipeline": "StableDiffusionXLImg2ImgPipeline",
-        "StableDiffusionXLImg2ImgPipeline": "StableDiffusionXLImg2ImgPipeline",
     },
     "inpaint": {
         "StableDiffusionPipeline": "StableDiffusionInpaintPipeline",
         "StableDiffusionImg2ImgPipeline": "StableDiffusionInpaintPipeline",
         "StableDiffusionInpaintPipeline": "StableDiffusionInpaintPipeline",
-        "StableDiffusionXLPipeline": "StableDiffusionXLInpaintPipeline",
-        "StableDiffusionXLInpaintPipeline": "StableDiffusionXLInpaintPipeline",
     },
     "depth-to-image": {
         "StableDiffusionDepth2ImgPipeline": "StableDiffusionDepth2ImgPipeline",
@@ -32,13 +27,7 @@ TASKS: dict[str, dict[str, str]] = {
         "PNDMPipeline": "PNDMPipeline",
     },
 }
-"""Task -> class named in a checkpoint's model_index.json -> class that does the task with it.
-
-Image to image is what refiners of SDXL are published as, and all that they are for.
-"""
-
-XL = "StableDiffusionXL"
-"""How the names of the classes of SDXL begin."""
+"""Task -> class named in a checkpoint's model_index.json -> class that does the task with it."""
 
 _TEXTS = ("prompt", "negative_prompt", "guidance_scale")
 _FROM_PICTURE = (*_TEXTS, "image", "strength")
@@ -63,9 +52,6 @@ PIPELINES: dict[str, str] = {
     "StableDiffusionImg2ImgPipeline": "image_to_image",
     "StableDiffusionInpaintPipeline": "inpaint",
     "StableDiffusionPipeline": "stable_diffusion",
-    "StableDiffusionXLImg2ImgPipeline": "stable_diffusion_xl_img2img",
-    "StableDiffusionXLInpaintPipeline": "stable_diffusion_xl_inpaint",
-    "StableDiffusionXLPipeline": "stable_diffusion_xl",
 }
 """Pipeline class -> module of this package."""
 
@@ -86,8 +72,5 @@ def class_for(task: str, pipeline: str) -> str:
     """
     if task not in TASKS:
         raise RequestError(f"task is {task!r}; known are: {', '.join(TASKS)}.")
-    classes, pipeline = TASKS[task], ALIASES.get(pipeline, pipeline)
-    if pipeline in classes:
-        return classes[pipeline]
-    family = [cls for cls in classes.values() if cls.startswith(XL) == pipeline.startswith(XL)]
-    return next(iter(family or classes.values()))
+    classes = TASKS[task]
+    return classes.get(ALIASES.get(pipeline, pipeline)) or next(iter(classes.values()))

@@ -14,7 +14,7 @@ from engine.noise import Generators
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress, denoise, from_noise
 from engine.pipelines.limits import check_argument
-from engine.pipelines.pipeline import Output, Pictures, PipelineOutput
+from engine.pipelines.pipeline import Pictures, PipelineOutput
 from engine.pipelines.request import Request
 from engine.pipelines.sampling import SamplingPipeline
 from engine.schedulers.ddim import DDIMScheduler
@@ -22,7 +22,7 @@ from engine.schedulers.pndm import PNDMScheduler
 
 __all__ = ["DDIMPipeline", "DDPMPipeline", "PNDMPipeline", "UnconditionalPipeline"]
 
-Run = Generator[Progress, None, Output]
+Run = Generator[Progress, None, PipelineOutput]
 
 
 class UnconditionalPipeline(SamplingPipeline):

@@ -6,13 +6,13 @@ from typing import Any, ClassVar, Self
 
 from engine.checkpoints.layout import SCHEDULER
 from engine.checkpoints.repository import Hub, locate
-from engine.config import Config, Tabled
+from engine.config import Tabled, read_json
 from engine.neutral import check_neutral, without_hints
 from engine.schedulers import tables
 
 __all__ = ["BETA_KEYS", "CLIP_KEYS", "SHAPE_KEYS", "SPACING_KEYS", "THRESHOLD_KEYS", "Settings"]
 
-COUNT, POSITIVE = (1, 10**6), (1e-9, 1e9)
+COUNT, POSITIVE = (1, math.inf), (1e-9, 1e9)
 
 BETA_KEYS: dict[str, Any] = {
     "num_train_timesteps": 1000,
@@ -80,7 +80,7 @@ class Settings(Tabled):
         overrides = without_hints(overrides)
         hub = Hub(revision, cache_dir, token, local_files_only)
         folder = locate(pretrained_model_name_or_path, subfolder, SCHEDULER, hub)
-        return cls.from_config(Config.load(folder / cls.config_name), **overrides)
+        return cls.from_config(read_json(folder / cls.config_name), **overrides)
 
     def save_pretrained(self, save_directory: Path | str, push_to_hub: bool = False) -> None:
         """Write `scheduler_config.json` into a folder, as diffusers does; push_to_hub: False."""

@@ -129,7 +129,6 @@ class Saved(Event):
     """Image `index` of the run is safe on disk as the PNG `path`.
 
     seed: makes it again; with the variation_seed, where the run has a variation_strength.
-    flagged: the model's safety checker took it for what not everyone wants to see.
     """
 
     index: int
@@ -138,7 +137,6 @@ class Saved(Event):
     width: int
     height: int
     variation_seed: int | None = None
-    flagged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,7 +88,7 @@ class Broken:
 class Picture:
     """A finished image of the running job as PNG bytes with its metadata; sizes in pixels.
 
-    index, seed, variation_seed, flagged: as in Saved.
+    index, seed, variation_seed: as in Saved.
     """
 
     index: int
@@ -97,7 +97,6 @@ class Picture:
     width: int
     height: int
     variation_seed: int | None = None
-    flagged: bool = False
 
 
 @dataclass(frozen=True)

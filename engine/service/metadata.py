@@ -15,18 +15,13 @@ from engine.pipelines.request import Request
 from engine.service.foreign import read_json_text
 from engine.service.infotext import PARAMETERS
 
-__all__ = ["CHUNK", "describe", "encode_png", "is_flagged", "read_request"]
+__all__ = ["CHUNK", "describe", "encode_png", "read_request"]
 
 CHUNK = "stepwise"
 
 
 def describe(
-    request: Request,
-    *,
-    index: int,
-    size: tuple[int, int],
-    made: Mapping[str, Any],
-    flagged: bool | None = None,
+    request: Request, *, index: int, size: tuple[int, int], made: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Record of image `index` of those that were drawn at once.
 
@@ -36,7 +31,6 @@ def describe(
         own.
     made: how: config of the scheduler that the run began with, versions, device, dtype; hashes of
         the weights, and the revision of the Hub if it is known.
-    flagged: whether the safety checker flagged it; None if none looked, of which nothing is said.
     """
     alone = dataclasses.replace(request.part(index, 1), batch_size=1, width=size[0], height=size[1])
     return {
@@ -49,28 +43,19 @@ def describe(
             "variation_seed": request.variation_seed,
         },
         **made,
-        **({} if flagged is None else {"flagged": flagged}),
     }
 
 
 def read_request(path: Path) -> Mapping[str, Any]:
     """The fields of the request in the record of a PNG of ours; none where there is no such record,
     or none that can be read."""
-    asked = _record(path).get("request")
-    return asked if isinstance(asked, dict) else {}
-
-
-def is_flagged(path: Path) -> bool:
-    """Whether the record of a PNG of ours says that a safety checker flagged it."""
-    return _record(path).get("flagged") is True
-
-
-def _record(path: Path) -> Mapping[str, Any]:
     try:
         with Image.open(path, formats=("PNG",)) as image:
-            return read_json_text(image.info.get(CHUNK)) or {}
+            record = read_json_text(image.info.get(CHUNK))
     except (*DAMAGE, Image.DecompressionBombError):
         return {}
+    asked = (record or {}).get("request")
+    return asked if isinstance(asked, dict) else {}
 
 
 def encode_png(image: Image.Image, record: Mapping[str, Any], infotext: str = "") -> bytes:

@@ -10,13 +10,11 @@ from typing import Any
 import torch
 
 from engine.cache import ComponentCache
-from engine.checkpoints.cached import ALL
 from engine.checkpoints.catalog import find_model
 from engine.checkpoints.components import Spec, component_files, kind_of, read_index
-from engine.checkpoints.header import Shape
-from engine.checkpoints.single_file import SingleFile, settings_of
+from engine.checkpoints.repository import part_folder
 from engine.checkpoints.weights import check_file
-from engine.config import Config
+from engine.config import Config, read_json
 from engine.errors import CheckpointError
 from engine.pictures import as_rgb, depth_picture, open_picture
 from engine.pipelines.depth_to_image import estimate_depth
@@ -39,7 +37,7 @@ def describe_schedule(
     """
     asked = Request(model, "-", scheduler=scheduler, schedule_type=schedule_type, steps=steps)
     asked.check()
-    info = find_model(models, model, ALL)
+    info = find_model(models, model)
     own = info.scheduler_config
     asked.check_for(own)
     made = scheduler_named(scheduler or info.scheduler, own, schedule_type)
@@ -58,7 +56,7 @@ def describe_schedule(
 def describe_model(models: Path, *, model: str) -> dict[str, Any]:
     """What a checkpoint is made of; raises `EngineError`."""
     check_text("model", model)
-    info = find_model(models, model, ALL)
+    info = find_model(models, model)
     _, specs = read_index(info.path)
     components = [_component(info.path, name, spec) for name, spec in specs.items() if spec]
     return {"pipeline": info.pipeline, "components": components}
@@ -80,7 +78,7 @@ def describe_depth(
     Raises `EngineError`.
     """
     image = as_rgb(open_picture(picture))
-    folder = find_model(models, model, ALL).path
+    folder = find_model(models, model).path
     names = ("depth_estimator", "feature_extractor")
     estimator, extractor = cache.components(folder, names, device, dtype)
     with turn:
@@ -92,20 +90,17 @@ def _component(folder: Path, name: str, spec: Spec) -> dict[str, Any]:
     """Its parameters are counted in the headers of its files; one that is damaged has none."""
     try:
         files = kind_of(folder, name, spec).files
-        config = Config(settings_of(folder, name, files)).finite()
-        sizes = _parameters(folder, name, spec) if files.weights else None
+        config = Config(read_json(part_folder(folder, name, files) / files.config)).finite()
+        sizes = _parameters(component_files(folder, name, spec)) if files.weights else None
     except CheckpointError:
         config, sizes = None, None
     return {"name": name, "class": spec.cls, "parameters": sizes, "config": config}
 
 
-def _parameters(folder: Path, name: str, spec: Spec) -> int:
+def _parameters(files: list[Path]) -> int:
     """How many numbers the weights hold, each tensor once whichever variants are there."""
-    shapes: dict[str, Shape] = {}
-    if folder.is_file():
-        shapes = SingleFile(folder).parts[name].shapes
-    else:
-        for file in component_files(folder, name, spec):
-            if file.suffix == ".safetensors":
-                shapes |= check_file(file)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in files:
+        if file.suffix == ".safetensors":
+            shapes |= check_file(file)
     return sum(math.prod(shape) for shape in shapes.values())

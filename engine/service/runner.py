@@ -4,7 +4,7 @@ import platform
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -20,7 +20,6 @@ from PIL import Image
 
 from engine import schedulers
 from engine.cache import ComponentCache
-from engine.checkpoints.cached import ALL
 from engine.checkpoints.catalog import ModelInfo, find_model
 from engine.checkpoints.provenance import Provenance
 from engine.errors import EngineError
@@ -28,7 +27,6 @@ from engine.pictures import open_picture
 from engine.pipelines import DiffusionPipeline
 from engine.pipelines.control import Control
 from engine.pipelines.denoise import Progress
-from engine.pipelines.pipeline import Output
 from engine.pipelines.request import Request
 from engine.pipelines.unconditional import UnconditionalPipeline
 from engine.schedulers.registry import SCHEDULER_CLASSES
@@ -38,7 +36,6 @@ from engine.service.frames import Film, FrameClock, jpeg
 from engine.service.infotext import write_infotext
 from engine.service.messages import Picture, Run
 from engine.service.metadata import describe, encode_png
-from engine.service.previews import keep_preview
 from engine.service.queries import describe_depth, describe_model, describe_schedule
 from engine.service.room import Room
 from engine.service.runlog import RunLog
@@ -46,25 +43,21 @@ from engine.service.runlog import RunLog
 __all__ = ["EngineRunner"]
 
 RECENT = 16
-CHECKING = ("safety_checker", "feature_extractor")
 
 
 class EngineRunner:
     """Runs requests on one device, one at a time, and keeps the models that they used.
 
     device, dtype: as ProcessWorker takes them; afterwards the ones chosen.
-    models: folder of model folders; which of the Hub's may be used, who sends the runs has checked.
-    safety: load the safety checker of a model that has one; what it flags is told of a picture,
-    which is kept as it is.
+    models: folder of model folders.
     Raises EngineError for a device or dtype that cannot be had.
     """
 
-    def __init__(self, device: str, dtype: str, models: Path, safety: bool = True) -> None:
+    def __init__(self, device: str, dtype: str, models: Path) -> None:
         self.device = pick_device(device)
         self._dtype = pick_dtype(dtype, self.device)
         self.dtype = str(self._dtype).removeprefix("torch.")
         self._models = models
-        self._unwanted = () if safety else CHECKING
         self._cache = ComponentCache(memory_budget(self.device))
         self._room = Room(self.device, self._cache)
         self._provenance, self._hashing = Provenance(), ThreadPoolExecutor(1, "hashing")
@@ -74,7 +67,7 @@ class EngineRunner:
 
     def run(self, run: Run, control: Control) -> Iterator[Event | Picture]:
         """As Runner.run. Raises OutOfMemory for what the memory does not hold."""
-        model = find_model(self._models, run.request.model, ALL)
+        model = find_model(self._models, run.request.model)
         yield from self._room.hold(run.request, model, lambda: self._run(run, control, model))
 
     def _run(
@@ -96,15 +89,13 @@ class EngineRunner:
                 total=part.executed, count=part.count, first=first, pictures=request.count
             )
             stream = pipeline.stream_request(part, control, pictures)
-            output = yield from self._denoise(pipeline, stream, run.previews, frames, log)
+            images = yield from self._denoise(pipeline, stream, run.previews, frames, log)
             taken = replace(part, changes=tuple(log.changes))
             made = self._made(log.scheduler) | weights.result()
             size = pipeline.size_of(part)
-            known = getattr(output, "nsfw_content_detected", None)
-            flags: Sequence[bool | None] = known or [None] * part.count
-            for index, (image, flagged) in enumerate(zip(output.images, flags, strict=True)):
+            for index, image in enumerate(images):
                 control.check(log.steps)
-                record = describe(taken, index=index, size=size, made=made, flagged=flagged)
+                record = describe(taken, index=index, size=size, made=made)
                 yield _picture(part.part(index, 1), first + index, image, record)
             request = log.lasting(request)
         yield Finished(
@@ -156,16 +147,10 @@ class EngineRunner:
 
         def load() -> DiffusionPipeline:
             pipeline = self._cache.pipeline(
-                model.path,
-                request.task,
-                self.device,
-                self._dtype,
-                on_load=on_load,
-                without=self._unwanted,
+                model.path, request.task, self.device, self._dtype, on_load=on_load
             )
-            pipeline.blacken_flagged = False  # hidden where they are shown
             if run.previews and (vae := pipeline.components.get("vae")):
-                keep_preview(vae)  # fitted at first use: better now than within a step
+                _ = vae.previewer  # fitted at first use: better now than within a step
             return pipeline
 
         with ThreadPoolExecutor(1) as pool:
@@ -183,7 +168,7 @@ class EngineRunner:
         previews: bool,
         frames: FrameClock,
         log: RunLog,
-    ) -> Generator[Event, None, Output]:
+    ) -> Generator[Event, None, list[Image.Image]]:
         """Steps, then the images."""
         began = before = time.perf_counter()
         recent: deque[float] = deque(maxlen=RECENT)
@@ -193,8 +178,7 @@ class EngineRunner:
                 with self._turn:
                     progress = next(stream)
             except StopIteration as end:
-                output: Output = end.value
-                return output
+                return list(end.value.images)
             now = time.perf_counter()
             recent.append(now - before)
             before = now
@@ -272,6 +256,4 @@ def _picture(alone: Request, index: int, image: Image.Image, record: dict[str, A
     variation = alone.variation_seed if alone.variation_strength else None
     told = Request.from_dict(record["request"])
     infotext = write_infotext(told, record["scheduler"]["_class_name"])
-    png = encode_png(image, record, infotext)
-    flagged = bool(record.get("flagged"))
-    return Picture(index, alone.seed, png, *image.size, variation, flagged)
+    return Picture(index, alone.seed, encode_png(image, record, infotext), *image.size, variation)

@@ -8,13 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from engine.checkpoints.cached import NO_HUB, HubModels
-from engine.checkpoints.catalog import ModelInfo, find_model, list_models
+from engine.checkpoints.catalog import find_model
 from engine.errors import EngineError, RequestError
 from engine.pipelines.changes import Change
 from engine.pipelines.limits import MAX_CHANGES
 from engine.pipelines.request import Request
-from engine.service.downloads import Downloads
 from engine.service.errors import WorkerDown
 from engine.service.events import TERMINAL, Cancelled, Changed, Event, Failed, Saved
 from engine.service.history import History
@@ -36,24 +34,17 @@ class Service:
     outputs: folder for pictures, made when the first one is written.
     models: folder of model folders.
     quota: bytes of pictures that an owner is asked to keep within, 0 for no limit.
-    hub: which models of the Hub may be used and downloaded. downloads: of those.
     history: the pictures of all owners; its index is complete soon after the start.
 
     All may be called from any thread; `events` and `query` from any event loop.
     """
 
     def __init__(
-        self,
-        worker_factory: Callable[[], Worker],
-        outputs: Path,
-        models: Path,
-        quota: int = 0,
-        hub: HubModels = NO_HUB,
+        self, worker_factory: Callable[[], Worker], outputs: Path, models: Path, quota: int = 0
     ) -> None:
         self._supervisor = Supervisor(worker_factory, self._receive, self._worker_died)
         self.history = History(outputs, quota)
-        self._models, self._hub = models, hub
-        self.downloads = Downloads(hub)
+        self._models = models
         self._lock = threading.RLock()  # around the jobs; never held over slow work
         self._jobs = Jobs()
         self._presence = Presence(self._cancel_waiting)
@@ -65,7 +56,6 @@ class Service:
 
     def stop(self) -> None:
         """End the worker and every job; returns when the worker is gone."""
-        self.downloads.stop()
         self._supervisor.stop()
         with self._lock:
             self._fail_waiting(STOPPED)
@@ -98,10 +88,6 @@ class Service:
         with self._lock:
             return Tally.of(self._jobs, self._supervisor)
 
-    def models(self) -> list[ModelInfo]:
-        """Those that may be used: of the folder, then of the Hub what is here."""
-        return list_models(self._models, self._hub)
-
     def submit(
         self, request: Request, owner: str, *, previews: bool = True, label: str = ""
     ) -> str:
@@ -113,7 +99,7 @@ class Service:
         unknown model, QueueFull, or WorkerDown when the engine does not start.
         """
         request.check()
-        info = find_model(self._models, request.model, self._hub)
+        info = find_model(self._models, request.model)
         request.check_for(info.scheduler_config)
         if request.task not in info.tasks:
             raise RequestError(
@@ -256,7 +242,6 @@ class Service:
         model sees it, a JPEG in base64, white is near; only this one loads weights.
         Raises WorkerDown when there is no worker, EngineError for what has no answer.
         """
-        self._hub.check_model(arguments.get("model"))
         return await self._supervisor.query(name, arguments)
 
     def take(self, data: bytes, owner: str) -> str:
@@ -342,7 +327,6 @@ class Service:
             path=str(path),
             width=picture.width,
             height=picture.height,
-            flagged=picture.flagged,
         )
         with self._lock:
             job.publish(saved)

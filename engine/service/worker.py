@@ -167,20 +167,19 @@ def _explain(error: Exception) -> str:
     return f"Internal error ({type(error).__name__}): {error}"
 
 
-def make_engine_runner(device: str, dtype: str, models: Path, safety: bool) -> Runner:
+def make_engine_runner(device: str, dtype: str, models: Path) -> Runner:
     from engine.service.runner import EngineRunner
 
-    return EngineRunner(device, dtype, models, safety)
+    return EngineRunner(device, dtype, models)
 
 
-def main(make_runner: Callable[[str, str, Path, bool], Runner] = make_engine_runner) -> None:
+def main(make_runner: Callable[[str, str, Path], Runner] = make_engine_runner) -> None:
     """Serve the ProcessWorker that started this, until its end of the socket closes."""
     parser = argparse.ArgumentParser(prog="engine.service.worker", description=__doc__)
     parser.add_argument("descriptor", type=int, help="of the inherited socket")
     parser.add_argument("--device", required=True)
     parser.add_argument("--dtype", required=True)
     parser.add_argument("--models", required=True, type=Path)
-    parser.add_argument("--safety", required=True, action=argparse.BooleanOptionalAction)
     options = parser.parse_args()
     # Ctrl+C reaches every process of the terminal; when to end is for the other process to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -188,7 +187,7 @@ def main(make_runner: Callable[[str, str, Path, bool], Runner] = make_engine_run
     os.set_inheritable(options.descriptor, False)
     serve(
         Channel(socket.socket(fileno=options.descriptor)),
-        lambda: make_runner(options.device, options.dtype, options.models, options.safety),
+        lambda: make_runner(options.device, options.dtype, options.models),
         # At once: nothing here is worth saving, and a step on a slow device may take a minute.
         on_close=lambda: os._exit(0),
     )

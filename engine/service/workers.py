@@ -24,11 +24,6 @@ TUNING = {"GOMP_SPINCOUNT": "3000", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """Threads that wait soon sleep instead of spinning, or a busy machine slows a run many times; and
 large tensors lie in huge pages, as fresh small ones cost more than the sums in them."""
 
-CAUSES: dict[int, str] = {signal.SIGKILL: "out of memory"}
-"""What else than a bug ends a process by a signal."""
-if os.name == "posix":
-    CAUSES[signal.SIGBUS] = "a file of the model that changed while it was read"
-
 
 class Worker(ABC):
     """Starts once, ends once. All but `messages` and `ended` return at once."""
@@ -63,15 +58,14 @@ class ProcessWorker(Worker):
     socket closes when either process ends in any way, so neither outlives the other unnoticed.
 
     device: auto, cuda, mps or cpu; dtype: auto, float32, float16 or bfloat16.
-    models: folder of model folders. safety: have the safety checkers of models look at pictures.
+    models: folder of model folders.
     """
 
     module = "engine.service.worker"
     patience = 5.0
 
-    def __init__(self, device: str, dtype: str, models: Path, safety: bool = True) -> None:
+    def __init__(self, device: str, dtype: str, models: Path) -> None:
         self._options = ["--device", device, "--dtype", dtype, "--models", str(models)]
-        self._options.append("--safety" if safety else "--no-safety")
 
     def start(self) -> None:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -95,8 +89,7 @@ class ProcessWorker(Worker):
             code = self._process.wait()
         if code >= 0:
             return f"exit code {code}"
-        cause = CAUSES.get(-code)
-        return f"signal {-code}" + (f", perhaps {cause}" if cause else "")
+        return f"signal {-code}" + (", perhaps out of memory" if -code == signal.SIGKILL else "")
 
 
 class InProcessWorker(Worker):
@@ -105,13 +98,13 @@ class InProcessWorker(Worker):
     Arguments as ProcessWorker's.
     """
 
-    def __init__(self, device: str, dtype: str, models: Path, safety: bool = True) -> None:
-        self._options = (device, dtype, models, safety)
+    def __init__(self, device: str, dtype: str, models: Path) -> None:
+        self._options = (device, dtype, models)
 
-    def make_runner(self, device: str, dtype: str, models: Path, safety: bool) -> "Runner":
+    def make_runner(self, device: str, dtype: str, models: Path) -> "Runner":
         from engine.service.worker import make_engine_runner
 
-        return make_engine_runner(device, dtype, models, safety)
+        return make_engine_runner(device, dtype, models)
 
     def start(self) -> None:
         from engine.service.worker import serve

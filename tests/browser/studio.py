@@ -54,7 +54,7 @@ class Server:
 
 
 @contextmanager
-def serve(folder: Path, models: Path, **environ: str) -> Iterator[Server]:
+def serve(folder: Path, models: Path) -> Iterator[Server]:
     """app.py on a free port, its outputs and its log in `folder`. Raises RuntimeError."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -64,7 +64,6 @@ def serve(folder: Path, models: Path, **environ: str) -> Iterator[Server]:
         process = subprocess.Popen(
             [sys.executable, str(ROOT / "app.py"), *(f"--{k}={v}" for k, v in options.items())],
             cwd=folder,
-            env=os.environ | environ,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -225,12 +224,7 @@ class Studio:
         return self.page.locator(f"[id='{box.get_attribute('aria-controls')}']")
 
     def choose(self, label: str, option: str) -> None:
-        """Take an option by its name, which what is known of it may follow."""
-        options = self.options(label).get_by_role("option")
-        options.first.wait_for()
-        labels = options.evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
-        form = re.compile(rf"(★ )?{re.escape(option)}( — .*)?")
-        options.nth(next(i for i, text in enumerate(labels) if form.fullmatch(text))).click()
+        self.options(label).get_by_role("option", name=option, exact=True).click()
 
     def start(self) -> None:
         """Ctrl+Enter, wherever one stands; the line that the next `wait` sees is of this run."""

@@ -2,15 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from engine.checkpoints.catalog import find_model, list_models
 from engine.errors import EngineError
-from tests.checkpoints.original import Made
-from tests.conftest import make_checker
 from tests.damage import edit
 
 
@@ -66,30 +63,3 @@ def test_a_name_too_long_for_a_file_is_unknown(tiny_checkpoint: Path) -> None:
 def test_unknown_name_suggests_the_nearest(tiny_checkpoint: Path) -> None:
     with pytest.raises(EngineError, match="Did you mean 'tiny'"):
         find_model(tiny_checkpoint.parent, "tinny")
-
-
-def test_folders_of_other_programs_are_understood(
-    tiny_checkpoint: Path, original: Callable[[str], tuple[Made, Path]], tmp_path: Path
-) -> None:
-    _, file = original("1")
-    for place in ("models/Stable-diffusion/anime", "checkpoints", "diffusers/a/b/c"):
-        (tmp_path / place).mkdir(parents=True)
-    shutil.copy(file, tmp_path / "models/Stable-diffusion/anime/one.safetensors")
-    shutil.copy(file, tmp_path / "checkpoints/two.safetensors")
-    shutil.copytree(tiny_checkpoint, tmp_path / "diffusers/three")
-    shutil.copytree(tiny_checkpoint, tmp_path / "diffusers/a/b/c/too-deep")
-    (tmp_path / "checkpoints/lora.safetensors").write_bytes(b"{}")
-    found = {model.name: model for model in list_models(tmp_path)}
-    assert [*found] == ["one.safetensors", "three", "two.safetensors"]
-    assert found["three"].source == "folder" and found["two.safetensors"].source == "file"
-    assert found["two.safetensors"].dtype == "float16" and found["three"].dtype == "float32"
-    assert find_model(tmp_path, "one.safetensors") == found["one.safetensors"]
-    with pytest.raises(EngineError, match="not a path"):
-        find_model(tmp_path, "checkpoints/two.safetensors")
-
-
-def test_a_safety_checker_is_told(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    shutil.copytree(tiny_checkpoint, tmp_path / "checked")
-    assert not find_model(tmp_path, "checked").checker
-    make_checker(tmp_path / "checked", nears=0)
-    assert find_model(tmp_path, "checked").checker

@@ -147,24 +147,6 @@ AUTOENCODERS: dict[str, dict[str, Any]] = {
     | {"force_upcast": True, "sample_size": 1024, "scaling_factor": 0.13025},
 }
 
-TAESD: dict[str, Any] = {
-    "act_fn": "relu",
-    "decoder_block_out_channels": [64, 64, 64, 64],
-    "encoder_block_out_channels": [64, 64, 64, 64],
-    "force_upcast": False,
-    "in_channels": 3,
-    "latent_channels": 4,
-    "latent_magnitude": 3,
-    "latent_shift": 0.5,
-    "num_decoder_blocks": [3, 3, 3, 1],
-    "num_encoder_blocks": [1, 3, 3, 3],
-    "out_channels": 3,
-    "scaling_factor": 1.0,
-    "upsample_fn": "nearest",
-    "upsampling_scaling_factor": 2,
-}
-"""madebyollin/taesd and taesdxl."""
-
 
 def toy(config: dict[str, Any]) -> dict[str, Any]:
     """The same network, narrow: every key as published but for widths and numbers of layers."""

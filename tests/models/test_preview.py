@@ -1,6 +1,7 @@
 """The preview: close where the autoencoder is linear, of the right size elsewhere."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,14 +17,14 @@ class Unshuffle:
     """An autoencoder that only reorders pixels: a linear map can undo it exactly."""
 
     downscale = 2
-    device, dtype = torch.device("cpu"), torch.float32
-    config = SimpleNamespace(scaling_factor=0.5, latent_channels=12)
+    device = torch.device("cpu")
+    config = SimpleNamespace(scaling_factor=0.5)
 
-    def moments(self, pixels: Tensor) -> Tensor:
-        return F.pixel_unshuffle(pixels, 2)
+    def encode(self, pixels: Tensor) -> Any:
+        return SimpleNamespace(latent_dist=SimpleNamespace(mean=F.pixel_unshuffle(pixels, 2)))
 
-    def pixels(self, latents: Tensor) -> Tensor:
-        return F.pixel_shuffle(latents, 2)
+    def decode(self, latents: Tensor) -> Any:
+        return SimpleNamespace(sample=F.pixel_shuffle(latents, 2))
 
 
 def test_linear_autoencoder_is_undone() -> None:

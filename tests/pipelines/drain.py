@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from engine.pipelines.pipeline import Output
+from engine.pipelines.pipeline import PipelineOutput
 
 __all__ = ["drain"]
 
 
-def drain(run: Any) -> tuple[list[Any], Output]:
+def drain(run: Any) -> tuple[list[Any], PipelineOutput]:
     """Return what a run yielded and what it returned."""
     seen = []
     while True:

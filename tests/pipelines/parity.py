@@ -43,8 +43,6 @@ def oracle_of(pipeline: Any) -> Any:
     }
     if "safety_checker" in parts:
         parts["requires_safety_checker"] = False
-    if "text_encoder_2" in parts:
-        parts |= {"add_watermarker": False, **pipeline.settings}
     made = getattr(diffusers, type(pipeline).__name__)(**parts)
     made.set_progress_bar_config(disable=True)
     return made

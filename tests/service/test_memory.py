@@ -141,13 +141,8 @@ async def kept(service: Service) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("phase", PHASES)
 async def test_a_run_that_does_not_fit_says_what_would_and_leaves_nothing(
-    service: Service,
-    drawn: list[bytes],
-    monkeypatch: pytest.MonkeyPatch,
-    phase: str,
-    tmp_path: Path,
+    service: Service, drawn: list[bytes], monkeypatch: pytest.MonkeyPatch, phase: str
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # where no previewer is kept
     owner, name, call = PHASES[phase]
     with monkeypatch.context() as patch:
         full = exhaust(patch, owner, name, call)

@@ -23,7 +23,7 @@ def launch_page(
     more: for `gr.Blocks.launch`.
     """
     route, owners = PictureRoute(outputs, SECRET), Owners(SECRET)
-    page = build_page(service, route, owners)
+    page = build_page(service, models, route, owners)
     quiet = {"server_name": "127.0.0.1", "prevent_thread_lock": True, "quiet": True}
     app, url, _ = page.launch(**page_options(service, route, owners), **quiet, **more)
     return page, app, url

@@ -143,7 +143,7 @@ class StubWorker(InProcessWorker):
         super().__init__("cpu", "float32", models)
         self._pace = pace
 
-    def make_runner(self, *_: object) -> StubRunner:
+    def make_runner(self, device: str, dtype: str, models: Path) -> StubRunner:
         return StubRunner(self._pace)
 
 

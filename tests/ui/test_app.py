@@ -28,26 +28,6 @@ def test_defaults_suit_the_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "environ", "hub"),
-    [
-        ([], {}, "all"),
-        (["--host", "localhost"], {}, "all"),
-        (["--host", "0.0.0.0"], {}, "off"),
-        (["--share"], {}, "off"),
-        (["--auth", "ann:a"], {}, "off"),
-        (["--root-path", "/x"], {}, "off"),
-        (["--host", "127.0.0.1"], {"SPACE_ID": "ann/stepwise"}, "off"),
-        (["--share", "--hub", "a/*,b/c"], {}, "a/*,b/c"),
-        ([], {"STEPWISE_HUB": "off"}, "off"),
-    ],
-)
-def test_models_of_the_hub_are_for_who_is_alone(
-    given: list[str], environ: dict[str, str], hub: str
-) -> None:
-    assert app.parse(given, environ).hub == hub
-
-
-@pytest.mark.parametrize(
     ("name", "value"), [("PORT", "x"), ("DEVICE", "tpu"), ("DTYPE", "int3"), ("AUTH", "ann")]
 )
 def test_a_wrong_variable_is_refused_like_a_wrong_option(

@@ -51,14 +51,12 @@ class Tab:
             self.target = {name: gr.Textbox() for name in names}
         target: Any = SimpleNamespace(
             inputs=self.target,
-            bring=lambda values: fill(self.target, values, service.models, "text-to-image"),
+            bring=lambda values: fill(self.target, values, folder / "models", "text-to-image"),
         )
         with page:
             self.run, self.actions = run, (gr.Button(), gr.Button())
         route, owners = PictureRoute(folder / "outputs", SECRET), Owners(SECRET)
-        shared = Shared(
-            service, service.models, route, owners, session, opened, gr.BrowserState({}), {}
-        )
+        shared = Shared(service, folder / "models", route, owners, session, opened, {})
         self.handlers = Comparing(
             shared,
             inputs={},

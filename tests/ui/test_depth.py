@@ -34,9 +34,7 @@ def tab(service: Service, tmp_path: Path) -> DepthToImage:
     with gr.Blocks() as page:
         session, opened = kept_in_browser("session"), page.load(lambda: None)
         route, owners = PictureRoute(tmp_path / "outputs", SECRET), Owners(SECRET)
-        shared = Shared(
-            service, service.models, route, owners, session, opened, gr.BrowserState({}), {}
-        )
+        shared = Shared(service, tmp_path / "models", route, owners, session, opened, {})
         made = DepthToImage(shared)
         made.tab = gr.Tab()
         made.inputs |= made.compose()

@@ -43,7 +43,7 @@ class Desk:
             connect(browsing, tab)
 
         monkeypatch.setattr(Browsing, "connect", noted)
-        build_page(self.service, PictureRoute(folder / "out", SECRET), owners)
+        build_page(self.service, models, PictureRoute(folder / "out", SECRET), owners)
         (self.browsing,) = made
         self.parts = self.browsing._parts
 

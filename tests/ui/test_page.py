@@ -2,7 +2,6 @@ import base64
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -10,7 +9,6 @@ import gradio as gr
 import pytest
 from gradio_client.exceptions import AppError  # type: ignore[import-untyped]
 
-from engine.checkpoints.catalog import list_models
 from engine.pipelines.limits import LIMITS
 from engine.service import Service
 from tests.api import client
@@ -18,7 +16,7 @@ from tests.repository import ROOT
 from tests.ui.page import launch_page
 from tests.ui.stub import SECRET, StubWorker, stub_models
 from ui.app import build_page
-from ui.controls import ENDS, labelled, refresh, side, span
+from ui.controls import ENDS, refresh, side, span
 from ui.pictures import PictureRoute
 from ui.session import Owners
 
@@ -83,30 +81,20 @@ def test_the_api_draws(url: str) -> None:
 
 
 def test_models_may_come_and_go(tmp_path: Path) -> None:
-    models = partial(list_models, stub_models(tmp_path))
-    (label, name), *others = refresh(models, "text-to-image", "gone")["choices"]
-    assert (name, others) == ("stub", []) and label.startswith("stub — Stable Diffusion, 16 px")
-    kept = {"choices": [(label, "stub")], "info": None}
+    models = stub_models(tmp_path)
+    kept = {"choices": ["stub"], "info": None}
     assert refresh(models, "text-to-image", "gone") == kept | {"value": "stub"}
     assert refresh(models, "text-to-image", "stub") == kept, "the value stays"
-    only = refresh(models, "unconditional", None)
-    assert only["value"] == "stub-ddpm" and len(only["choices"]) == 1
-    none = refresh(partial(list_models, tmp_path / "none"), "text-to-image", "stub")
-    assert "the tab Models says" in none.pop("info")
+    only = {"choices": ["stub-ddpm"], "value": "stub-ddpm", "info": None}
+    assert refresh(models, "unconditional", None) == only
+    none = refresh(tmp_path / "none", "text-to-image", "stub")
+    assert "put one that can into the models folder" in none.pop("info")
     assert none == {"choices": [], "value": None}
-
-
-def test_models_with_a_star_come_first(tmp_path: Path) -> None:
-    models = list_models(stub_models(tmp_path))
-    names = [model.name for model in models]
-    labels = labelled(models, [names[-1], "gone"])
-    assert [name for _, name in labels] == [names[-1], *names[:-1]]
-    assert [label.startswith("★ ") for label, _ in labels] == [True] + [False] * (len(names) - 1)
 
 
 def page_without_models(folder: Path) -> gr.Blocks:
     service = Service(lambda: StubWorker(folder), folder, folder)
-    return build_page(service, PictureRoute(folder, SECRET), Owners(SECRET))
+    return build_page(service, folder, PictureRoute(folder, SECRET), Owners(SECRET))
 
 
 def test_a_page_asks_little_of_server_and_browser(tmp_path: Path) -> None:

@@ -1,14 +1,12 @@
-import io
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageFilter, ImageStat
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from engine.service.metadata import encode_png
 from tests.ui.stub import SECRET
-from ui.pictures import PictureRoute, Shelf, Stage, shown
+from ui.pictures import PictureRoute, Shelf, Stage
 
 
 @pytest.fixture
@@ -42,27 +40,6 @@ def test_only_a_signed_address_is_served(tmp_path: Path, picture: Path) -> None:
     )
     picture.unlink()
     assert client.get(address).status_code == 404
-
-
-def test_what_a_safety_checker_flagged_is_covered_until_it_is_asked_for(tmp_path: Path) -> None:
-    outputs = tmp_path / "outputs"
-    outputs.mkdir()
-    pixels = Image.effect_noise((64, 48), 90).convert("RGB")
-    route = PictureRoute(outputs, SECRET)
-    client = TestClient(Starlette(routes=route.routes()))
-    for flagged in (True, False, None):
-        record = {} if flagged is None else {"flagged": flagged}
-        path = outputs / f"{flagged}.png"
-        path.write_bytes(encode_png(pixels, record))
-        address = route.address(path)
-        for small in (address, route.thumbnail(path)):
-            data = client.get(small).content
-            seen = Image.open(io.BytesIO(data)).convert("L")
-            assert seen.size == (64, 48)
-            edges = seen.filter(ImageFilter.FIND_EDGES).crop((8, 8, 56, 40))
-            assert (ImageStat.Stat(edges).mean[0] < 8) == bool(flagged), (flagged, small)
-        assert client.get(shown(address)).content == path.read_bytes()
-        assert (client.get(address).content == path.read_bytes()) == (not flagged)
 
 
 def test_a_file_elsewhere_has_no_address(tmp_path: Path) -> None:

@@ -38,15 +38,7 @@ class Desk:
             session = gr.BrowserState({})
             opened = page.load(None, None, None)
             shared = Shared(
-                self.service,
-                self.service.models,
-                route,
-                owners,
-                session,
-                opened,
-                gr.BrowserState({}),
-                {},
-                Opening(),
+                self.service, self.models, route, owners, session, opened, {}, Opening()
             )
             made = [kind(shared) for kind in TABS]
             self.group.place_answer()

@@ -19,23 +19,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 def model(kind: str) -> ModelInfo:
     config = KINDS[kind]
-    return ModelInfo(
-        name="m",
-        path=Path(),
-        source="folder",
-        pipeline="P",
-        tasks=(),
-        family="",
-        steps=25,
-        guidance_scale=5.0,
-        width=8,
-        height=8,
-        scheduler=config["_class_name"],
-        scheduler_config=config,
-        dtype="",
-        bytes=0,
-        checker=False,
-    )
+    return ModelInfo("m", Path(), "P", (), 8, 8, config["_class_name"], config, 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,16 +1,13 @@
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 
-from engine.checkpoints.catalog import list_models
 from engine.errors import RequestError
 from tests.ui.stub import stub_models
 from ui.controls import ENDS
 from ui.settings import check_setting, fill, settings_of
-from ui.shared import Models
 
 TASK = "text-to-image"
 
@@ -21,17 +18,13 @@ def inputs() -> dict[str, Any]:
     return {name: gr.Number() for name in names}
 
 
-def models_of(folder: Path) -> Models:
-    return partial(list_models, stub_models(folder))
-
-
 def by_name(inputs: dict[str, Any], updates: dict[Any, Any]) -> dict[str, Any]:
     return {name: updates[one] for name, one in inputs.items() if one in updates}
 
 
 def test_settings_come_back_to_their_controls(tmp_path: Path, inputs: dict[str, Any]) -> None:
     values = {"prompt": "a cube", "model": "stub", "steps": 7, "guidance_scale": 40, "width": 0}
-    got = by_name(inputs, fill(inputs, values, models_of(tmp_path), TASK))
+    got = by_name(inputs, fill(inputs, values, stub_models(tmp_path), TASK))
     assert got["prompt"] == "a cube" and got["model"] == "stub" and got["steps"] == 7
     assert got["guidance_scale"]["value"] == 40 > ENDS["guidance_scale"]
     assert got["guidance_scale"]["maximum"] >= 40  # it would be cut otherwise
@@ -58,7 +51,7 @@ def test_what_cannot_be_a_setting_is_left_out(
     tmp_path: Path, inputs: dict[str, Any], name: str, value: Any
 ) -> None:
     values = {"model": "stub", "steps": 7, name: value}
-    got = by_name(inputs, fill(inputs, values, models_of(tmp_path), TASK))
+    got = by_name(inputs, fill(inputs, values, stub_models(tmp_path), TASK))
     assert name not in got and got["model"] == "stub"
     with pytest.raises(RequestError, match=name):
         check_setting(name, value)
@@ -66,7 +59,7 @@ def test_what_cannot_be_a_setting_is_left_out(
 
 def test_sizes_of_a_model_that_is_gone_are_left_out(tmp_path: Path, inputs: dict[str, Any]) -> None:
     values = {"model": "gone", "steps": 7, "width": 1024, "height": 1024}
-    got = by_name(inputs, fill(inputs, values, models_of(tmp_path), TASK))
+    got = by_name(inputs, fill(inputs, values, stub_models(tmp_path), TASK))
     assert got == {"steps": 7}
 
 

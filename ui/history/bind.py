@@ -18,10 +18,10 @@ from gradio.components import Component
 
 from engine.errors import EngineError
 from engine.service.index import Kept, PictureNotFound, Wanted, owner_folder
-from engine.service.metadata import is_flagged, read_request
+from engine.service.metadata import read_request
 from ui.history.export import FOLDER, FORMATS, pack
 from ui.history.markup import bar, card, detail, name_of, summary
-from ui.markup import COVERED, curtain
+from ui.markup import curtain
 from ui.pictures import Stage
 from ui.recall import RecallGroup
 from ui.shared import SILENT, Inputs, Shared, warn
@@ -199,12 +199,11 @@ class Browsing:
 
     def _show(self, owner: str, ids: Sequence[str]) -> dict[Component, Any]:
         (kept, path), parts = self._found(owner, ids[:1])[0], self._parts
-        address, covered = self._shared.route.address(path), is_flagged(path)
-        words = f"{COVERED}{kept.prompt}" if covered else kept.prompt
+        address = self._shared.route.address(path)
         return {
-            parts.picture: gr.update(value=address, alt_text=words, visible=True),
+            parts.picture: gr.update(value=address, alt_text=kept.prompt, visible=True),
             parts.pair: gr.update(visible=False),
-            parts.about: detail(kept, address, _settings(path), covered),
+            parts.about: detail(kept, address, _settings(path)),
         }
 
     def _compare(self, owner: str, ids: Sequence[str]) -> dict[Component, Any]:

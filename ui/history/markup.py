@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from engine.service.index import Kept
-from ui.markup import counted, veil
-from ui.pictures import shown
+from ui.markup import counted
 
 __all__ = ["bar", "card", "detail", "name_of", "size_of", "summary"]
 
@@ -47,12 +46,10 @@ def bar(total: int, trashed: bool) -> str:
     )
 
 
-def detail(
-    kept: Kept, address: str, record: Sequence[tuple[str, str]], covered: bool = False
-) -> str:
+def detail(kept: Kept, address: str, record: Sequence[tuple[str, str]]) -> str:
     """What is known of the picture that is looked at, and what can be done with it.
 
-    record: names and values of its settings. covered: it is not shown before somebody asks.
+    record: names and values of its settings.
     """
     rows = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in record
@@ -63,10 +60,9 @@ def detail(
     use = '<button type="button" data-act="use">Use its settings</button>' if record else ""
     return (
         f'<div class="detail" data-id="{escape(kept.id)}" tabindex="-1">'
-        f"{veil(address) if covered else ''}"
         f'<p class="said">{escape(name_of(kept))}</p>'
         f"<p>{escape(facts)}</p><p>{use}"
-        f'<a href="{escape(shown(address))}" download="{escape(name)}">Download PNG</a></p>'
+        f'<a href="{escape(address)}" download="{escape(name)}">Download PNG</a></p>'
         f"<details><summary>Settings</summary><dl>{rows}</dl></details></div>"
     )
 

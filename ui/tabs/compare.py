@@ -53,7 +53,6 @@ class Compare:
                     label="Prompt", placeholder="Describe the picture", lines=2, max_lines=8
                 )
                 model = model_group(self.shared, TASK)
-                self.model = model["model"]
                 across = axis_group(self.shared, model["model"], "Across", "scheduler")
                 down = axis_group(self.shared, model["model"], "Down", "steps", optional=True)
                 actions = _actions()

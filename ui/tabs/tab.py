@@ -16,7 +16,6 @@ from ui.controls import (
     Actions,
     action_group,
     count_group,
-    follow,
     guidance_group,
     model_group,
     negative_group,
@@ -28,7 +27,6 @@ from ui.panel import Panel
 from ui.presets import Presets
 from ui.replay import Replay
 from ui.samplers import sampler_group
-from ui.session import NOTHING, kept_in_browser
 from ui.settings import fill, settings_of
 from ui.shared import Inputs, Runs, Shared
 from ui.stage import Parts, build_stage
@@ -64,7 +62,6 @@ class Tab(ABC):
         self.sends: list[gr.Button] = []
         self.asked = gr.State([])
         self._ended = gr.State(())
-        self._chosen = kept_in_browser(f"{self.task}.chosen", NOTHING)
         self.presets = Presets(shared, self.task)
         self.replay = Replay(shared, self.task)
 
@@ -132,7 +129,6 @@ class Tab(ABC):
                 self.look_closer()
             with gr.Column(elem_classes="settings"):
                 self.inputs |= self.settings() | count_group() | seed_group(self.parts)
-                follow(self.shared, self.task, self.inputs, self._chosen)
                 self.presets.build(self.inputs, self.actions.starts)
                 self.presets.restore_after(self.tab.select)
                 self.replay.end_with(self.presets.others)

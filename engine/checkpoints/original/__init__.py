@@ -1,1 +1,0 @@
-"""Checkpoints in the layout of their authors, one file each: CompVis, Stability AI."""

@@ -1,1 +1,0 @@
-"""The models at hand, and how to get others."""
