@@ -15,10 +15,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from training.diffusion import draw_scenes, scene_weights
-from training.folders import TABLETOP_DDPM
+from training.export import TABLETOP_DDPM
 from training.judge import JUDGE, Judge
-from training.render import SIZE as JUDGED
-from training.render import render_all
+from training.render import render
 from training.scene import sample_scenes
 from training.sheet import draw
 from training.unconditional import SIZE, shrink
@@ -31,9 +30,9 @@ _HELD_OUT_SEED = 3 * 10**6
 
 @torch.inference_mode()
 def features(judge: Judge, pixels: Tensor) -> Tensor:
-    """The judge's features (N, D) of square pictures (N, 3, H, H) in -1..1 of any size."""
-    enlarged = (interpolate(part, JUDGED, mode="bilinear") for part in pixels.split(_BATCH))
-    return torch.cat([judge.features(part) for part in enlarged])
+    """Means (N, 96) of the judge's last maps for pictures (N, 3, SIZE, SIZE) in -1..1."""
+    enlarged = (interpolate(part, size=(64, 64), mode="bilinear") for part in pixels.split(_BATCH))
+    return torch.cat([judge.features(part).mean(dim=(2, 3)) for part in enlarged])
 
 
 def frechet_distance(one: Tensor, other: Tensor) -> float:
@@ -62,7 +61,8 @@ def held_out(total: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     drawn = draw_scenes(scene_weights(scenes), 2 * total, generator)
     rows = list(dict.fromkeys(drawn.tolist()))[:total]
-    return shrink(render_all([scenes[row] for row in rows]).images * 2 - 1)
+    parts = [render([scenes[row] for row in rows[i : i + 20]]).images for i in range(0, total, 20)]
+    return shrink(torch.cat(parts) * 2 - 1)
 
 
 def noise(total: int) -> Tensor:

@@ -1,6 +1,10 @@
 """Train the autoencoder between pictures and latents, and measure it on held-out pictures.
 
-python -m training.autoencoder --minutes 60
+    python -m training.autoencoder --minutes 15
+    python -m training.autoencoder --minutes 12 --crop 64 --rate 1.5e-3 --batch 4 \\
+        --start training/runs/autoencoder --folder training/runs/autoencoder-whole
+
+The first run sees cuts, which is quick; the second whole pictures, as the model will be used.
 """
 
 import argparse
@@ -9,48 +13,42 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
 from engine.models import AutoencoderKL
 from training.dataset import DATA, load_shards, to_pixels
 from training.loop import Options, add_options, fit, options_of
-from training.plot import tiles
-from training.render import SIZE, render_all
+from training.render import render
 from training.scene import sample_scenes
 
-__all__ = ["AUTOENCODER", "CONFIG", "FACTOR", "held_out", "psnr", "train"]
+__all__ = ["AUTOENCODER", "CONFIG", "psnr", "train"]
 
 AUTOENCODER = Path("training/runs/autoencoder")
 CONFIG: dict[str, Any] = {
-    "block_out_channels": (16, 32, 64, 128),
-    "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "block_out_channels": (16, 32, 64),
+    "down_block_types": ("DownEncoderBlock2D",) * 3,
+    "up_block_types": ("UpDecoderBlock2D",) * 3,
     "layers_per_block": 1,
     "latent_channels": 4,
     "norm_num_groups": 8,
-    "sample_size": SIZE,
+    "sample_size": 64,
     "mid_block_add_attention": False,
     "force_upcast": False,
-    "scaling_factor": 1.0,
 }
-FACTOR = 8
-"""Pixels along an edge for one latent."""
-_KL_WEIGHT = 1e-7
-_OVERLAP_WEIGHT = 0.02
+_KL_WEIGHT = 1e-6
 _HELD_OUT_SEED = 10**6
 
 
-def _cuts(images: Tensor, side: int, batch: int, generator: torch.Generator) -> Tensor:
-    """Square cuts of random pictures, some of them mirrored, in -1..1: (batch, 3, side, side)."""
-    room = images.shape[-1] - side + 1
+def _crops(images: Tensor, crop: int, batch: int, generator: torch.Generator) -> Tensor:
+    """Random square cuts of random pictures, in -1..1."""
+    side = images.shape[-1] - crop + 1
     rows = torch.randint(len(images), (batch,), generator=generator).tolist()
-    tops = torch.randint(room, (batch, 2), generator=generator).tolist()
-    cuts = torch.stack(
-        [images[row, :, y : y + side, x : x + side] for row, (y, x) in zip(rows, tops, strict=True)]
-    )
-    mirrored = torch.rand(batch, 1, 1, 1, generator=generator) < 0.5
-    return to_pixels(torch.where(mirrored, cuts.flip(-1), cuts))
+    tops = torch.randint(side, (batch, 2), generator=generator).tolist()
+    cuts = [
+        images[row, :, y : y + crop, x : x + crop] for row, (y, x) in zip(rows, tops, strict=True)
+    ]
+    return to_pixels(torch.stack(cuts)).contiguous(memory_format=torch.channels_last)
 
 
 def _edges(images: Tensor) -> Tensor:
@@ -59,66 +57,41 @@ def _edges(images: Tensor) -> Tensor:
     return torch.cat((down, right), dim=1)
 
 
-def _overlap(latents: Tensor) -> Tensor:
-    """How much the channels of latents (B, C, h, w) say the same; 0 where none tells of another.
-
-    It is -log det of their correlations. Without it two of four channels stayed equal for thousands
-    of steps, and with them the colours that the third dimension would have told apart.
-    """
-    correlations = torch.corrcoef(latents.transpose(0, 1).flatten(1).float())
-    return -torch.logdet(correlations + 1e-4 * torch.eye(len(correlations), device=latents.device))
-
-
 @torch.inference_mode()
 def psnr(model: AutoencoderKL, images: Tensor) -> float:
     """Peak signal-to-noise ratio in dB over pictures in -1..1: 10 log10(4 / mean square)."""
-    parts = [mse_loss(model(part).sample.clamp(-1, 1), part).item() for part in images.split(20)]
+    parts = [mse_loss(model(part).sample.clamp(-1, 1), part).item() for part in images.split(50)]
     return 10 * math.log10(4 / (sum(parts) / len(parts)))
 
 
-@torch.no_grad()
-def _standardize(model: AutoencoderKL, images: Tensor) -> None:
-    """Give each channel of the latents of pictures in -1..1 a mean of 0 and a deviation of 1.
-
-    What the model draws stays the same: what the last layer before the latents takes away, the
-    first one behind them adds again.
-    """
-    parts = [model.encode(part).latent_dist.mode() for part in images.split(20)]
-    latents = torch.cat(parts)
-    mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
-    before, behind = model.quant_conv, model.post_quant_conv
-    assert before is not None and behind is not None
-    assert before.bias is not None and behind.bias is not None
-    behind.bias += behind.weight[:, :, 0, 0] @ mean
-    behind.weight *= deviation[:, None, None]
-    means, logvars = before.bias.chunk(2)
-    means.sub_(mean).div_(deviation)
-    logvars.sub_(2 * deviation.log())
-    before.weight[: len(mean)] /= deviation[:, None, None, None]
+@torch.inference_mode()
+def _spread(model: AutoencoderKL, images: Tensor) -> float:
+    """Standard deviation of the latents of pictures in -1..1."""
+    return (
+        torch.cat([model.encode(part).latent_dist.mode() for part in images.split(50)]).std().item()
+    )
 
 
 def train(
-    images: Tensor, options: Options, folder: Path, *, batch: int = 4, start: Path | None = None
+    images: Tensor,
+    options: Options,
+    folder: Path,
+    *,
+    batch: int = 8,
+    crop: int = 32,
+    start: Path | None = None,
 ) -> AutoencoderKL:
-    """Train on uint8 pictures and save to `folder/vae`, with latents of unit variance.
+    """Train on uint8 pictures and save to `folder/vae` with the latents' measured scale.
 
-    Every other step sees `batch` whole pictures, the others four times as many quarters, of which
-    more differ. start: a folder of weights to go on from.
+    crop: pixels along an edge of what a step sees. start: a folder of an earlier run to go on from.
     """
     torch.manual_seed(options.seed)
     model = AutoencoderKL(**CONFIG)
-    # little noise at first: a channel that begins drowned in it is soon no longer read
-    assert model.quant_conv is not None and model.quant_conv.bias is not None
-    nn.init.constant_(model.quant_conv.bias[CONFIG["latent_channels"] :], -6.0)
     if start is not None:
-        model.load_state_dict(AutoencoderKL.from_pretrained(start).float().state_dict())
-    size = images.shape[-1]
+        model.load_state_dict(AutoencoderKL.from_pretrained(start / "vae").state_dict())
 
     def loss(generator: torch.Generator) -> Tensor:
-        whole = torch.rand((), generator=generator) < 0.5
-        side, count = (size, batch) if whole else (size // 2, 4 * batch)
-        pixels = _cuts(images, side, count, generator)
-        pixels = pixels.to(options.device, memory_format=torch.channels_last)
+        pixels = _crops(images, crop, batch, generator)
         latents = model.encode(pixels).latent_dist
         drawn = model.decode(latents.sample(generator)).sample
         sharp = l1_loss(_edges(drawn), _edges(pixels))
@@ -127,40 +100,39 @@ def train(
             + 2 * mse_loss(drawn, pixels)
             + 0.5 * sharp
             + _KL_WEIGHT * latents.kl().mean()
-            + _OVERLAP_WEIGHT * _overlap(latents.mode())
         )
 
-    shown = to_pixels(images[:: max(1, len(images) // 8)][:8]).to(options.device)
-
-    def sheet(model: nn.Module, path: Path) -> None:
-        tiles(torch.cat((shown, model(shown).sample)).cpu(), len(shown)).save(path)
-
-    fit(model, loss, options, folder, sheet)
-    _standardize(model, to_pixels(images[:: max(1, len(images) // 300)]))
-    model.save_pretrained(folder / "vae")
-    return model
+    fit(model, loss, options, folder)
+    sample = to_pixels(images[:: max(1, len(images) // 500)])
+    finished = AutoencoderKL(**CONFIG, scaling_factor=round(1 / _spread(model, sample), 5))
+    finished.load_state_dict(model.state_dict())
+    finished.save_pretrained(folder / "vae")
+    return finished.eval()
 
 
 def held_out(total: int) -> Tensor:
     """Pictures in -1..1 that no shard holds."""
-    scenes = sample_scenes(total, seed=_HELD_OUT_SEED, held_out=True)
-    return render_all(scenes).images * 2 - 1
+    return render(sample_scenes(total, seed=_HELD_OUT_SEED)).images * 2 - 1
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    add_options(parser, minutes=60, rate=2e-3)
+    add_options(parser, minutes=15, rate=3e-3)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--folder", type=Path, default=AUTOENCODER)
-    parser.add_argument("--start", type=Path, help="folder of an autoencoder to go on from")
+    parser.add_argument("--crop", type=int, default=32, help="pixels along an edge of a cut")
+    parser.add_argument("--start", type=Path, help="folder of an earlier run to go on from")
     parsed = parser.parse_args()
+    images, _ = load_shards(parsed.data)
     model = train(
-        load_shards(parsed.data),
+        images,
         options_of(parsed, average=0.998),
         parsed.folder,
-        batch=parsed.batch or 4,
+        batch=parsed.batch or 8,
+        crop=parsed.crop,
         start=parsed.start,
     )
+    print(f"scaling factor {model.config.scaling_factor}")
     print(f"PSNR on 200 held-out pictures: {psnr(model, held_out(200)):.2f} dB")
 
 

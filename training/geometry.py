@@ -1,24 +1,20 @@
-"""Where rays meet solids, in their own frames: closed forms, and a march for the torus.
+"""Where rays meet solids: closed forms for four convex shapes in their own frames.
 
 Vectors keep their three components first, `(3, N, R)` for N solids and R rays, so that every
 formula is a few operations on whole planes. A shape's own frame has the y axis up and a size of
-about one; `HALF_HEIGHTS` of the scene says how far its foot lies below the origin.
+about one; `HALF_HEIGHTS` says how far its foot lies below the origin.
 """
 
 import torch
 from torch import Tensor
 
-from training.scene import HALF_HEIGHTS, SHAPES
+__all__ = ["HALF_HEIGHTS", "INTERSECTIONS", "normals"]
 
-__all__ = ["INTERSECTIONS", "normals"]
-
+HALF_HEIGHTS = {"sphere": 1.0, "cube": 0.8, "cylinder": 0.95, "cone": 1.0}
 _CYLINDER_RADIUS = 0.75
 _CONE_RADIUS = 1.0
-_TORUS_RADIUS, _TUBE = 0.72, HALF_HEIGHTS["torus"]
-_PYRAMID_HALF = 0.85  # half of an edge of its base
 _NEAR = 1e-3
 _TINY = 1e-9
-_MARCH = 40
 
 
 def _safe(values: Tensor) -> Tensor:
@@ -46,18 +42,13 @@ def _roots(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     return first, torch.where(under > 0, (-b + root) / a, -torch.inf)
 
 
-def _dot(one: Tensor, other: Tensor) -> Tensor:
-    return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]
-
-
 def _sphere(o: Tensor, d: Tensor) -> Tensor:
-    return _entry(*_roots(_dot(d, d), _dot(o, d), _dot(o, o) - 1.0))
+    return _entry(*_roots((d * d).sum(0), (o * d).sum(0), (o * o).sum(0) - 1.0))
 
 
 def _cube(o: Tensor, d: Tensor) -> Tensor:
-    x, y, z = (_slab(o[axis], d[axis], HALF_HEIGHTS["cube"]) for axis in range(3))
-    low = torch.maximum(torch.maximum(x[0], y[0]), z[0])
-    return _entry(low, torch.minimum(torch.minimum(x[1], y[1]), z[1]))
+    low, high = _slab(o, d, HALF_HEIGHTS["cube"])
+    return _entry(low.amax(0), high.amin(0))
 
 
 def _cylinder(o: Tensor, d: Tensor) -> Tensor:
@@ -89,84 +80,25 @@ def _cone(o: Tensor, d: Tensor) -> Tensor:
     return nearest
 
 
-def _pyramid(o: Tensor, d: Tensor) -> Tensor:
-    half = HALF_HEIGHTS["pyramid"]
-    # the base, then four sides a |x| + y = half, where a leads from the tip to the base's edge
-    slope = 2 * half / _PYRAMID_HALF
-    planes = [(-o[1] - half, -d[1])]
-    for axis in (0, 2):
-        for sign in (slope, -slope):
-            planes.append((sign * o[axis] + o[1] - half, sign * d[axis] + d[1]))
-    low = torch.full_like(d[0], -torch.inf)
-    high = torch.full_like(d[0], torch.inf)
-    for outside, towards in planes:
-        crossing = -outside / _safe(towards)
-        low = torch.where(towards < 0, torch.maximum(low, crossing), low)
-        high = torch.where(towards > 0, torch.minimum(high, crossing), high)
-    return _entry(low, high)
-
-
-def _torus(o: Tensor, d: Tensor) -> Tensor:
-    # from where the ray meets the ball around it, as far each time as nothing can be in the way
-    length = _dot(d, d).sqrt()
-    outer = _TORUS_RADIUS + _TUBE
-    first, last = _roots(_dot(d, d), _dot(o, d), _dot(o, o) - outer**2)
-    along = first.clamp(min=_NEAR)
-    missed = last <= along
-    along = torch.where(missed, 0.0, along)
-    away = length
-    for _ in range(_MARCH):
-        x, y, z = o[0] + along * d[0], o[1] + along * d[1], o[2] + along * d[2]
-        ring = (x * x + z * z).sqrt() - _TORUS_RADIUS
-        away = (ring * ring + y * y).sqrt() - _TUBE
-        along = along + away / length
-    return torch.where(missed | (away > 4e-3) | (along < 2 * _NEAR), torch.inf, along)
-
-
-INTERSECTIONS = {
-    "sphere": _sphere,
-    "cube": _cube,
-    "cylinder": _cylinder,
-    "cone": _cone,
-    "torus": _torus,
-    "pyramid": _pyramid,
-}
-"""Shape -> function of origins and directions `(3, N, R)`: distance `(N, R)`, inf for a miss.
-
-A ray that begins inside a solid may or may not meet it from within.
-"""
-assert tuple(INTERSECTIONS) == SHAPES
+INTERSECTIONS = {"sphere": _sphere, "cube": _cube, "cylinder": _cylinder, "cone": _cone}
+"""Shape -> function of origins and directions `(3, N, R)`: distance `(N, R)`, inf for a miss."""
 
 
 def normals(point: Tensor, code: Tensor) -> Tensor:
     """Outward unit normals at points of the surface, in the solid's own frame.
 
-    point: `(3, ...)`; code: `(...)`, the index of the shape in `SHAPES`.
+    point: `(3, ...)`; code: `(...)`, the index of the shape in `INTERSECTIONS`.
     """
     x, y, z = point
     zero = torch.zeros_like(x)
-    steepest = torch.maximum(torch.maximum(x.abs(), y.abs()), z.abs())
-    cube = torch.where(point.abs() >= steepest, point.sign(), 0.0)
+    steepest = point.abs() >= point.abs().amax(0, keepdim=True)
+    cube = torch.where(steepest, point.sign(), 0.0)
     lid = y.abs() > HALF_HEIGHTS["cylinder"] - 1e-3
     cylinder = torch.where(lid, torch.stack((zero, y.sign(), zero)), torch.stack((x, zero, z)))
-    around = (x * x + z * z).sqrt()
+    slope = (x * x + z * z).sqrt() * (_CONE_RADIUS / 2)
     down = torch.stack((zero, zero - 1.0, zero))
-    cone = torch.stack((x, around * (_CONE_RADIUS / 2), z))
-    cone = torch.where(y < -1.0 + 1e-3, down, cone)
-    outwards = 1.0 - _TORUS_RADIUS / _safe(around)
-    torus = torch.stack((x * outwards, y, z * outwards))
-    half = HALF_HEIGHTS["pyramid"]
-    slope = 2 * half / _PYRAMID_HALF
-    across = x.abs() >= z.abs()
-    pyramid = torch.stack(
-        (
-            torch.where(across, slope * x.sign(), zero),
-            zero + 1.0,
-            torch.where(across, zero, slope * z.sign()),
-        )
-    )
-    pyramid = torch.where(y < -half + 1e-3, down, pyramid)
+    cone = torch.where(y < -1.0 + 1e-3, down, torch.stack((x, slope, z)))
     chosen = point
-    for number, candidate in enumerate((cube, cylinder, cone, torus, pyramid), 1):
-        chosen = torch.where(code == number, candidate, chosen)
-    return chosen / _dot(chosen, chosen).sqrt().clamp(min=_TINY)
+    for index, candidate in ((1, cube), (2, cylinder), (3, cone)):
+        chosen = torch.where(code == index, candidate, chosen)
+    return torch.nn.functional.normalize(chosen, dim=0)

@@ -1,13 +1,11 @@
-"""Draw the contact sheet of a model: 24 prompts, each picture above its words, or 40 seeds.
+"""Draw the contact sheet of a model: 24 prompts, each picture above its words, or 48 seeds.
 
 python -m training.sheet
 python -m training.sheet --unconditional
-python -m training.sheet --renders         # what the training sees
 """
 
 import argparse
 import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,43 +15,39 @@ from torch.nn.functional import interpolate
 
 from engine.pipelines import DDPMPipeline, DiffusionPipeline
 from engine.pipelines.request import Request
-from training.captions import caption
 from training.dataset import to_bytes
-from training.folders import TABLETOP, TABLETOP_DDPM
-from training.plot import tiles
-from training.render import render_all
-from training.scene import sample_scenes
+from training.export import TABLETOP, TABLETOP_DDPM
 
 __all__ = ["PROMPTS", "contact_sheet", "draw", "seed_sheet"]
 
 PROMPTS = (
     "a red sphere",
     "a blue cube",
-    "a green cone",
-    "a yellow donut",
-    "a large shiny orange sphere on a wooden floor, sunset background",
-    "a small matte purple pyramid on a marble floor, mint background",
-    "a large glass green sphere on a checkered floor, cream background",
-    "a metal yellow cylinder on a blue floor, night background",
+    "a green cylinder",
+    "a yellow cone",
+    "a large shiny cyan sphere on a wooden floor, sunset background",
+    "a small matte purple cube on a tiled floor, mint background",
+    "a large matte white cylinder on a grassy floor, sky background",
+    "a shiny black cone on a sandy floor, pink background",
     "a large shiny red sphere and a small matte blue cube on a wooden floor, pink background",
-    "a green cone to the left of a yellow sphere, checkered floor, night background",
-    "a small red sphere on top of a large white cube, sandy floor, sky background",
-    "a black sphere behind a pink torus on a cloth before a cream background",
-    "three small red spheres on a marble floor, grey background",
-    "two metal blue cubes on a sandy floor, white background",
-    "a tiny glass box on a wooden table, sky background",
+    "a green cone next to a yellow sphere, checkered floor, night background",
+    "a white cube and a purple cylinder on a slate floor, sunset background",
+    "a black sphere with a red cone on a tiled floor before a cream background",
+    "a small cyan cylinder beside a large yellow cube on a grassy floor",
+    "a big glossy green ball on a checkered floor, grey background",
+    "a tiny red box on a sandy table, sky background",
     "a photo of a huge blue pyramid in front of a mint wall",
-    "a red sphere, a green cube and a blue cone on a white floor, cream background",
-    "a yellow cylinder, a white sphere and a purple cone on a grey floor, pink background",
+    "a red sphere, a green cube and a blue cone on a tiled floor, cream background",
+    "a yellow cylinder, a white sphere and a purple cone on a slate floor, pink background",
     "a small black cube, a cyan cone and a shiny red sphere, wooden floor, sky background",
-    "black background, checkered floor, a large shiny white sphere",
-    "a chrome ball on a cloth before a sunset background",
-    "a cyan cone stacked on an orange cube, green floor, white background",
-    "my favourite thing in the world: a large green ring, please",
+    "night background, checkered floor, a large shiny white sphere",
+    "a shiny purple sphere on a grassy floor before a sunset background",
+    "a matte yellow cube on a wooden floor, night background",
+    "a large green cylinder on a sandy floor in front of a grey wall",
     "a still life with a shiny blue sphere and a matte red cylinder",
 )
-_COLUMNS, _CELL, _TEXT = 6, 192, 82
-_SEEDS, _SEED_COLUMNS, _BATCH = 40, 10, 40
+_COLUMNS, _CELL, _TEXT = 6, 192, 52
+_SEEDS, _SEED_COLUMNS, _BATCH = 48, 12, 50
 IMAGES = Path("docs/images")
 
 
@@ -67,28 +61,13 @@ def contact_sheet(model: Path, prompts: tuple[str, ...] = PROMPTS, seed: int = 0
         guidance_scale=defaults.guidance_scale,
         generator=[torch.Generator().manual_seed(seed + i) for i in range(len(prompts))],
     ).images
-    return _labelled(images, prompts)
-
-
-def render_sheet(total: int = 24, seed: int = 5 * 10**6) -> Image.Image:
-    """Renders as the training sees them, each above one of its captions; none is chosen."""
-    scenes = sample_scenes(total, seed)
-    generator = torch.Generator().manual_seed(seed)
-    images = [
-        Image.fromarray(to_bytes(image).permute(1, 2, 0).numpy())
-        for image in render_all(scenes).images
-    ]
-    return _labelled(images, [caption(scene, generator) for scene in scenes])
-
-
-def _labelled(images: Sequence[Image.Image], texts: Sequence[str]) -> Image.Image:
-    rows = -(-len(images) // _COLUMNS)
+    rows = -(-len(prompts) // _COLUMNS)
     sheet = Image.new("RGB", (_COLUMNS * _CELL, rows * (_CELL + _TEXT)), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
-    for number, (text, image) in enumerate(zip(texts, images, strict=True)):
+    for number, (prompt, image) in enumerate(zip(prompts, images, strict=True)):
         x, y = number % _COLUMNS * _CELL, number // _COLUMNS * (_CELL + _TEXT)
         sheet.paste(image.resize((_CELL - 8, _CELL - 8), Image.Resampling.BICUBIC), (x + 4, y + 4))
-        draw.text((x + 6, y + _CELL), "\n".join(textwrap.wrap(text, 31)), "black", font)
+        draw.text((x + 6, y + _CELL), "\n".join(textwrap.wrap(prompt, 31)), "black", font)
     return sheet
 
 
@@ -110,20 +89,20 @@ def draw(model: Path, total: int, steps: int, seed: int = 0) -> Tensor:
 
 def seed_sheet(model: Path, steps: int = 50) -> Image.Image:
     """Draw the seeds from 0 on without a text; none is chosen."""
-    cells = interpolate(draw(model, _SEEDS, steps), scale_factor=2, mode="bicubic")
-    return tiles(cells, _SEED_COLUMNS)
+    cells = interpolate(draw(model, _SEEDS, steps), scale_factor=3, mode="bicubic")
+    sheet = (
+        cells.unflatten(0, (-1, _SEED_COLUMNS)).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
+    )
+    return Image.fromarray(to_bytes(sheet.clamp(-1, 1) / 2 + 0.5).numpy())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--unconditional", action="store_true", help="40 seeds in place of prompts")
-    parser.add_argument("--renders", action="store_true", help="what the training sees")
+    parser.add_argument("--unconditional", action="store_true", help="48 seeds in place of prompts")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--file", type=Path)
     options = parser.parse_args()
-    if options.renders:
-        sheet, file = render_sheet(), options.file or IMAGES / "renders.png"
-    elif options.unconditional:
+    if options.unconditional:
         sheet = seed_sheet(options.model or TABLETOP_DDPM)
         file = options.file or IMAGES / "contact-sheet-ddpm.png"
     else:

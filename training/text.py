@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,12 +12,12 @@ from training.captions import WORDS
 
 __all__ = ["LENGTH", "encode", "make_text_encoder", "make_tokenizer", "save_text_encoder"]
 
-LENGTH = 48
+LENGTH = 40
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 _PUBLISHED_PREFIX = "text_model."
 
 
-def _vocabulary(words: Sequence[str]) -> tuple[dict[str, int], list[str]]:
+def _vocabulary() -> tuple[dict[str, int], list[str]]:
     """Tokens by number, and the merges that make each known word one token.
 
     Letters alone are tokens too, so that an unknown word is spelt rather than refused.
@@ -27,7 +26,7 @@ def _vocabulary(words: Sequence[str]) -> tuple[dict[str, int], list[str]]:
     tokens = [_START, _END, *letters, *(f"{letter}</w>" for letter in letters)]
     known = set(tokens)
     merges: list[str] = []
-    pieces = {word: [*word[:-1], f"{word[-1]}</w>"] for word in words}
+    pieces = {word: [*word[:-1], f"{word[-1]}</w>"] for word in WORDS}
     while True:
         counts: dict[tuple[str, str], int] = {}
         for parts in pieces.values():
@@ -53,10 +52,10 @@ def _merge(parts: list[str], first: str, second: str) -> list[str]:
     return merged
 
 
-def make_tokenizer(folder: Path, words: Sequence[str] = WORDS) -> CLIPTokenizer:
-    """Write the files of a tokenizer to which each of the words is one token, and load them."""
+def make_tokenizer(folder: Path) -> CLIPTokenizer:
+    """Write the tokenizer's files and load them as anyone would."""
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary, merges = _vocabulary(words)
+    vocabulary, merges = _vocabulary()
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False) + "\n")
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n")
     special = {"bos_token": _START, "eos_token": _END, "unk_token": _END, "pad_token": _END}
@@ -73,7 +72,7 @@ def make_tokenizer(folder: Path, words: Sequence[str] = WORDS) -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(folder)
 
 
-def make_text_encoder(vocabulary: int, width: int = 128, layers: int = 3) -> CLIPTextModel:
+def make_text_encoder(vocabulary: int, width: int = 128, layers: int = 2) -> CLIPTextModel:
     """A text encoder with random weights."""
     return CLIPTextModel(
         CLIPTextConfig(

@@ -14,7 +14,7 @@ from torch.nn.functional import avg_pool2d, mse_loss
 
 from engine.models import UNet2DModel
 from engine.schedulers import DDPMScheduler
-from training.dataset import DATA, load_scenes, load_shards, to_pixels
+from training.dataset import DATA, load_shards, to_pixels
 from training.diffusion import draw_scenes, draw_timesteps, scene_weights
 from training.loop import Options, add_options, fit, options_of
 from training.scene import Scene
@@ -22,14 +22,14 @@ from training.scene import Scene
 __all__ = ["SCHEDULER", "SIZE", "UNCONDITIONAL", "UNET", "shrink", "train"]
 
 UNCONDITIONAL = Path("training/runs/unconditional")
-SIZE = 64
+SIZE = 32
 UNET: dict[str, Any] = {
     "sample_size": SIZE,
-    "block_out_channels": (24, 48, 96, 160),
-    "down_block_types": ("DownBlock2D", "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
-    "up_block_types": ("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
-    "layers_per_block": 1,
-    "norm_num_groups": 8,
+    "block_out_channels": (32, 64, 128),
+    "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
+    "up_block_types": ("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+    "layers_per_block": 2,
+    "norm_num_groups": 16,
     "attention_head_dim": 32,
 }
 SCHEDULER: dict[str, Any] = {
@@ -54,7 +54,7 @@ def train(
     """Train on uint8 pictures (N, 3, H, W)."""
     torch.manual_seed(options.seed)
     unet, scheduler = UNet2DModel(**UNET), DDPMScheduler(**SCHEDULER)
-    weights, device = scene_weights(scenes), options.device
+    weights = scene_weights(scenes)
 
     def loss(generator: torch.Generator) -> Tensor:
         clean = shrink(to_pixels(images[draw_scenes(weights, batch, generator)]))
@@ -62,9 +62,8 @@ def train(
         timesteps = draw_timesteps(batch, len(scheduler), generator)
         noisy = scheduler.add_noise(clean, noise, timesteps)
         velocity = scheduler.get_velocity(clean, noise, timesteps)
-        noisy = noisy.to(device, memory_format=torch.channels_last)
-        drawn = unet(noisy, timesteps.to(device)).sample
-        return mse_loss(drawn.float(), velocity.to(device))
+        noisy = noisy.contiguous(memory_format=torch.channels_last)
+        return mse_loss(unet(noisy, timesteps).sample, velocity)
 
     fit(unet, loss, options, folder)
     return unet
@@ -76,7 +75,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--folder", type=Path, default=UNCONDITIONAL)
     parsed = parser.parse_args()
-    images, scenes = load_shards(parsed.data), load_scenes(parsed.data)
+    images, scenes = load_shards(parsed.data)
     train(images, scenes, options_of(parsed, warmup=200), parsed.batch or 32, parsed.folder)
 
 
