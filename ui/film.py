@@ -1,7 +1,6 @@
 """The film of a run: a strip of its frames, a slider through them, and a file to keep."""
 
 import asyncio
-import base64
 import io
 from dataclasses import dataclass
 from html import escape
@@ -15,6 +14,7 @@ from PIL import Image, ImageOps
 from engine.service.events import Frame
 from engine.service.frames import FILM_FRAMES, grid
 from ui import markup
+from ui.pictures import inline
 from ui.shared import SILENT, warn
 from ui.stream import IDLE, View
 
@@ -120,12 +120,12 @@ async def _offer(reel: Reel) -> str:
     if not reel.frames:
         return ""
     try:
-        data = base64.b64encode(await asyncio.to_thread(encode_reel, reel)).decode()
+        data = await asyncio.to_thread(encode_reel, reel)
     except OSError:
         warn("A picture of the run cannot be read any more: generate again, then save.")
         return ""
     name = f"stepwise-{Path(reel.pictures[0]).stem}.webp"
-    return f'<a href="data:image/webp;base64,{data}" download="{escape(name)}"></a>'
+    return f'<a href="{inline(data)}" download="{escape(name)}"></a>'
 
 
 def _small(path: str) -> Image.Image:
